@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The backing file of one image.
+ *
+ * All I/O of the module to a backing file goes through here, always from a
+ * task context that may sleep and that runs in a noio scope, never from
+ * ->queue_rq. I/O is direct when the file can do it for the image's sectors,
+ * else through the page cache. What is read and replayed while the image is
+ * being opened always goes through the page cache: until the metadata has
+ * been read nobody knows the sector size. The kernel keeps the two coherent.
+ */
+#ifndef VHDX_FILE_H
+#define VHDX_FILE_H
+
+#include <linux/bvec.h>
+#include <linux/fs.h>
+#include <linux/types.h>
+#include <linux/uio.h>
+
+/**
+ * struct vhdx_file - an open backing file
+ * @filp: our reference to it [immutable]
+ * @cur_size: size in bytes that we last saw or set [READ_ONCE; written by
+ *	vhdx_file_resize() and at open]
+ * @direct: payload and metadata use direct I/O [immutable]
+ * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
+ * @nr_flushes: flushes issued, for statistics
+ * @nr_fua: FUA writes issued, for statistics
+ */
+struct vhdx_file {
+	struct file	*filp;
+	u64		cur_size;
+	bool		direct;
+	u32		mem_align;
+	atomic64_t	nr_flushes;
+	atomic64_t	nr_fua;
+};
+
+/* Metadata moves in units of a log sector, whatever the machine's pages are. */
+#define VHDX_PAGE_SIZE	4096u
+#define VHDX_PAGE_SHIFT	12
+
+/* Whether direct I/O is wanted: by the file's abilities, always, never. */
+enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
+
+/*
+ * Take a reference to @filp: a regular file or block device that can be read,
+ * and written if @write. EINVAL/EBADF/EISDIR if it is something else.
+ */
+int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
+
+/* Drop the reference. May sleep for long: the last user closes the file. */
+void vhdx_file_close(struct vhdx_file *file);
+
+/*
+ * Decide between direct and buffered I/O once the image's logical sector size
+ * is known. EINVAL if @dio is VHDX_DIO_ON and the file cannot.
+ */
+int vhdx_file_set_dio(struct vhdx_file *file, enum vhdx_file_dio dio,
+		      u32 sector_size);
+
+/**
+ * struct vhdx_buf - memory for metadata I/O
+ * @addr: page-aligned, virtually contiguous
+ * @bvec: the same pages, for the file
+ * @nr_pages: their number
+ */
+struct vhdx_buf {
+	void		*addr;
+	struct bio_vec	*bvec;
+	unsigned int	nr_pages;
+};
+
+/* Allocate at least @len zeroed bytes; may sleep. -ENOMEM on failure. */
+int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len);
+void vhdx_buf_free(struct vhdx_buf *buf);
+
+/*
+ * Read or write @len bytes between @off of the file and the start of @buf,
+ * and wait. Offsets and lengths are multiples of 4096 (of 512 for reads of
+ * odd file ends). 0 or a negative errno; a short transfer is -EIO. @fua: the
+ * bytes are stable when the call returns.
+ */
+int vhdx_file_read(struct vhdx_file *file, u64 off, struct vhdx_buf *buf, u32 len);
+
+/* Writes from byte @skip of @buf on, a multiple of 4096. */
+int vhdx_file_write(struct vhdx_file *file, u64 off, struct vhdx_buf *buf,
+		    u32 skip, u32 len, bool fua);
+
+/* The same for one page. */
+int vhdx_file_read_page(struct vhdx_file *file, u64 off, struct page *page);
+int vhdx_file_write_page(struct vhdx_file *file, u64 off, struct page *page,
+			 bool fua);
+
+/*
+ * Any bytes through the page cache, to and from any kernel memory; for the
+ * time of opening. 0 or a negative errno; a short transfer is -EIO.
+ */
+int vhdx_file_pread(struct vhdx_file *file, u64 off, void *buf, u32 len);
+int vhdx_file_pwrite(struct vhdx_file *file, u64 off, const void *buf, u32 len);
+
+/**
+ * struct vhdx_file_io - one asynchronous transfer, embedded by the caller
+ * @iocb: what the file system sees
+ * @done: called exactly once with the byte count or a negative errno, from
+ *	any context that may complete block I/O, interrupts included
+ * @ref: submitter and completion both hold one; the last calls @done
+ * @ret: the result on its way to @done
+ */
+struct vhdx_file_io {
+	struct kiocb	iocb;
+	void		(*done)(struct vhdx_file_io *io, long ret);
+	atomic_t	ref;
+	long		ret;
+};
+
+#define VHDX_IO_WRITE	(1U << 0)	/* from memory to the file */
+#define VHDX_IO_FUA	(1U << 1)	/* stable before @done */
+#define VHDX_IO_NOWAIT	(1U << 2)	/* @done gets -EAGAIN instead of a wait */
+
+/*
+ * Start the transfer of all of @iter at file offset @off; io->done is set.
+ * Direct I/O may complete later, buffered I/O is complete on return. @done is
+ * called in every case, also before this returns. The iterator's vectors must
+ * live until then. Context: task, may sleep unless VHDX_IO_NOWAIT.
+ */
+void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
+		      struct iov_iter *iter, u64 off, unsigned int flags,
+		      u16 ioprio);
+
+/*
+ * Make everything written so far stable, the size included. Waits. An error
+ * is final: what was lost cannot be known.
+ */
+int vhdx_file_flush(struct vhdx_file *file);
+
+/*
+ * Set the file's size, as ftruncate() does; a gain reads as zeros. Not stable
+ * before the next flush. The caller serialises.
+ */
+int vhdx_file_resize(struct vhdx_file *file, u64 size);
+
+/*
+ * Next byte at or after @off that may be data, or the end of @len bytes, as
+ * SEEK_DATA says it; @off itself where the file system cannot tell.
+ */
+u64 vhdx_file_next_data(struct vhdx_file *file, u64 off, u64 len);
+
+/* Is any byte of the range a hole (or unwritten)? false where unknown. */
+bool vhdx_file_has_hole(struct vhdx_file *file, u64 off, u64 len);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One open VHDX file: floor 2 as the floors above see it.
+ *
+ * struct vhdx_image is opaque above this floor; its parts are in
+ * image_types.h. All functions may sleep unless they say otherwise, and run in
+ * a noio scope once the image is attached.
+ *
+ * Lock order of the module, outermost first (nothing else orders locks):
+ *
+ *	control registry mutex			control.c
+ *	  disk->open_mutex			the block layer's
+ *	    map block mutexes			map.c, one of an array
+ *	      space mutex			space.c
+ *	      journal commit mutex		journal.c
+ *	        image header mutex		image.c
+ *	        journal update rwsem		journal.c
+ *	          page load bit			pages.c
+ *	            pages spinlock		pages.c
+ *
+ * The space mutex and the commit mutex are never held together. No lock above
+ * the header mutex is taken while file I/O to the header is under way except
+ * those listed above it; no spinlock is held over any I/O.
+ */
+#ifndef VHDX_IMAGE_H
+#define VHDX_IMAGE_H
+
+#include <linux/types.h>
+#include <linux/uuid.h>
+
+#include "file.h"
+#include "format/fault.h"
+
+struct vhdx_extent;
+struct vhdx_geometry;
+struct vhdx_image;
+struct vhdx_metadata;
+
+/* In order of degradation; a mode only ever grows. */
+enum vhdx_mode {
+	VHDX_MODE_WRITE,
+	VHDX_MODE_READ_ONLY,
+	VHDX_MODE_FAILED,
+};
+
+/**
+ * struct vhdx_image_options - how to open an image
+ * @write: open for reading and writing; replays a dirty log into the file
+ * @dio: direct I/O wanted
+ * @nr_parents: how many parents the caller has; an image that needs one is
+ *	refused without, and one that needs none is refused with
+ * @mode_changed: told once for each step of the mode ladder, from any task
+ *	context, with locks held: it may only schedule work. May be NULL.
+ * @data: handed to @mode_changed
+ * @name: for messages, "vhdx0"
+ */
+struct vhdx_image_options {
+	bool			write;
+	enum vhdx_file_dio	dio;
+	unsigned int		nr_parents;
+	void			(*mode_changed)(void *data);
+	void			*data;
+	const char		*name;
+};
+
+/*
+ * Open, check and (if dirty) replay the image in @filp, [MS-VHDX] 2.2 to 2.6
+ * in the order of the open checklist. Nothing in the file changes before
+ * everything was found to be in order. On failure *@fd says what is wrong
+ * (fault VHDX_FAULT_NONE for plain I/O errors); returns an ERR_PTR.
+ */
+struct vhdx_image *vhdx_image_open(struct file *filp,
+				   const struct vhdx_image_options *opt,
+				   struct vhdx_finding *fd);
+
+/*
+ * Commit, checkpoint and clear the log, give unused space at the end of the
+ * file back. No requests may be under way. Returns the first error; the image
+ * stays open (and readable) either way.
+ */
+int vhdx_image_stop(struct vhdx_image *img);
+
+/* Drop the reference and free the image; vhdx_image_stop() came before. */
+void vhdx_image_put(struct vhdx_image *img);
+
+const struct vhdx_metadata *vhdx_image_metadata(const struct vhdx_image *img);
+const struct vhdx_geometry *vhdx_image_geometry(const struct vhdx_image *img);
+struct vhdx_file *vhdx_image_file(struct vhdx_image *img);
+
+/* Never sleeps. */
+enum vhdx_mode vhdx_image_mode(const struct vhdx_image *img);
+const char *vhdx_mode_name(enum vhdx_mode mode);
+
+/*
+ * Step down to @mode because @what failed with @err; does nothing when the
+ * image is there already. Logs one message. Never sleeps.
+ */
+void vhdx_image_fail(struct vhdx_image *img, enum vhdx_mode mode, int err,
+		     const char *what);
+
+/*
+ * Where the block of disk position @pos is: DATA or ZERO, and the place; the
+ * extent's length is the caller's. With @nowait -EAGAIN in place of sleeping.
+ */
+int vhdx_image_map(struct vhdx_image *img, u64 pos, bool nowait,
+		   struct vhdx_extent *extent);
+
+/* Give the block of @pos a place if it has none. Sleeps. */
+int vhdx_image_allocate(struct vhdx_image *img, u64 pos);
+
+/*
+ * To be called before the data of a write goes to the file: the first one
+ * stores new FileWriteGuid and DataWriteGuid and waits for it. With @nowait
+ * -EAGAIN in place of waiting. -EROFS/-EIO by mode.
+ */
+int vhdx_image_begin_write(struct vhdx_image *img, bool nowait);
+
+/*
+ * FLUSH: all writes completed before the call are stable when it returns, and
+ * so is the metadata they depend on. Concurrent calls share one commit.
+ */
+int vhdx_image_flush(struct vhdx_image *img);
+
+/* Does the mapping of disk position @pos still wait for a commit? Never sleeps. */
+bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos);
+
+/**
+ * struct vhdx_image_stats - numbers for sysfs and tests
+ * @allocated: payload blocks present, as far as known: counted at the BAT scan
+ * @replayed: log entries replayed at open
+ * @commits: log entries written with content
+ * @checkpoints: rounds of in-place writes
+ * @log_writes: writes to the log, empty entries included
+ * @flushes: flushes of the file
+ * @fua: FUA writes to the file (log and headers)
+ * @header_writes: header slots written
+ * @log_len: bytes of the log
+ * @log_used: bytes of it that hold entries still needed
+ * @log_active: the header's LogGuid is set
+ * @pages: metadata pages in memory
+ * @dirty_pages: those that wait for a commit
+ * @logged_pages: those that wait for a checkpoint
+ * @file_size: bytes
+ */
+struct vhdx_image_stats {
+	u64	allocated;
+	u64	replayed;
+	u64	commits;
+	u64	checkpoints;
+	u64	log_writes;
+	u64	flushes;
+	u64	fua;
+	u64	header_writes;
+	u64	log_len;
+	u64	log_used;
+	u64	pages;
+	u64	dirty_pages;
+	u64	logged_pages;
+	u64	file_size;
+	bool	log_active;
+};
+
+/* A consistent-enough snapshot; never sleeps. */
+void vhdx_image_stats(struct vhdx_image *img, struct vhdx_image_stats *st);
+
+/* Current DataWriteGuid and FileWriteGuid. May sleep. */
+void vhdx_image_guids(struct vhdx_image *img, guid_t *data_write, guid_t *file_write);
+
+/* Empty the log now (as the idle timer does): for reboot. May sleep. */
+int vhdx_image_clean(struct vhdx_image *img);
+
+#endif

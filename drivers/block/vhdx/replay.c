@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Log replay when an image is opened.
+ */
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "format/log_entry.h"
+#include "format/log_replay.h"
+#include "format/log_scan.h"
+#include "format/source.h"
+#include "image.h"
+#include "image_types.h"
+#include "overlay.h"
+#include "replay.h"
+
+#define REPLAY_ZEROS	SZ_64K
+
+/* The log itself is read from the file as it is, never through an overlay. */
+struct replay_source {
+	struct vhdx_source	src;
+	struct vhdx_file	*file;
+};
+
+struct replay_sink {
+	struct vhdx_sink	sink;
+	struct vhdx_file	*file;
+	void			*zeros;
+};
+
+static int replay_read(const struct vhdx_source *src, u64 off, void *buf, u32 len)
+{
+	const struct replay_source *rs = container_of(src, struct replay_source, src);
+
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	return vhdx_file_pread(rs->file, off, buf, len);
+}
+
+static struct replay_source replay_source(struct vhdx_image *img)
+{
+	return (struct replay_source){
+		.src = { .read = replay_read, .size = img->file.cur_size },
+		.file = &img->file,
+	};
+}
+
+static struct vhdx_log_area replay_area(const struct vhdx_image *img)
+{
+	return (struct vhdx_log_area){
+		.off = img->hdrs.cur.log_off,
+		.len = img->hdrs.cur.log_len,
+		.guid = img->hdrs.cur.log_guid,
+	};
+}
+
+int vhdx_replay_scan(struct vhdx_image *img, struct vhdx_log_sequence *seq,
+		     struct vhdx_finding *fd)
+{
+	struct replay_source rs = replay_source(img);
+	struct vhdx_log_area area = replay_area(img);
+	struct vhdx_log_slot *slots;
+	void *scratch;
+	int ret = -ENOMEM;
+
+	slots = kvcalloc(VHDX_LOG_SCAN_SLOTS(area.len), sizeof(*slots), GFP_KERNEL);
+	scratch = kvmalloc(VHDX_LOG_SCAN_SCRATCH, GFP_KERNEL);
+	if (slots && scratch)
+		ret = vhdx_log_scan(&rs.src, &area, slots, scratch, seq, NULL, fd);
+	kvfree(scratch);
+	kvfree(slots);
+	return ret;
+}
+
+static int replay_apply(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
+			struct vhdx_sink *sink, struct vhdx_finding *fd)
+{
+	struct replay_source rs = replay_source(img);
+	struct vhdx_log_area area = replay_area(img);
+	struct vhdx_log_replay done = { };
+	void *scratch;
+	int ret;
+
+	scratch = kvmalloc(VHDX_LOG_REPLAY_SCRATCH, GFP_KERNEL);
+	if (!scratch)
+		return -ENOMEM;
+	ret = vhdx_log_replay(&rs.src, &area, seq, sink, scratch, &done, fd);
+	kvfree(scratch);
+	img->nr_replayed = done.nr_entries;
+	return ret;
+}
+
+int vhdx_replay_to_memory(struct vhdx_image *img,
+			  const struct vhdx_log_sequence *seq,
+			  struct vhdx_finding *fd)
+{
+	struct vhdx_overlay *ov = vhdx_overlay_alloc();
+	int ret;
+
+	if (!ov)
+		return -ENOMEM;
+	ret = replay_apply(img, seq, &ov->sink, fd);
+	if (ret == -E2BIG && ov->too_big)
+		ret = vhdx_fault_at(fd, VHDX_FAULT_LOG_TOO_COMPLEX,
+				    img->hdrs.cur.log_off, seq->nr_desc);
+	if (ret) {
+		vhdx_overlay_free(ov);
+		return ret;
+	}
+	vhdx_overlay_finish(ov);
+	img->overlay = ov;
+	img->overlay_size = max(img->file.cur_size, seq->last_off);
+	return 0;
+}
+
+/* A target behind the end of the file makes it longer ([MS-VHDX] 2.3.3). */
+static int replay_extend(struct vhdx_file *file, u64 end)
+{
+	return end > file->cur_size ? vhdx_file_resize(file, end) : 0;
+}
+
+static int file_sink_write(struct vhdx_sink *sink, u64 off, const void *buf)
+{
+	struct replay_sink *rs = container_of(sink, struct replay_sink, sink);
+	int ret = replay_extend(rs->file, off + VHDX_PAGE_SIZE);
+
+	return ret ?: vhdx_file_pwrite(rs->file, off, buf, VHDX_PAGE_SIZE);
+}
+
+static int zero_by_writing(struct replay_sink *rs, u64 off, u64 end)
+{
+	u32 len;
+	int ret = 0;
+
+	for (; off < end && !ret; off += len) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		len = min_t(u64, end - off, REPLAY_ZEROS);
+		ret = vhdx_file_pwrite(rs->file, off, rs->zeros, len);
+	}
+	return ret;
+}
+
+static int file_sink_zero(struct vhdx_sink *sink, u64 off, u64 len)
+{
+	struct replay_sink *rs = container_of(sink, struct replay_sink, sink);
+	u64 end = min(off + len, rs->file->cur_size);
+	int ret = 0;
+
+	if (off < end && vfs_fallocate(rs->file->filp, FALLOC_FL_ZERO_RANGE, off,
+				       end - off))
+		ret = zero_by_writing(rs, off, end);
+	return ret ?: replay_extend(rs->file, off + len);
+}
+
+static int replay_content(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
+			  struct vhdx_finding *fd)
+{
+	struct replay_sink rs = {
+		.sink = { .write = file_sink_write, .zero = file_sink_zero },
+		.file = &img->file,
+	};
+	int ret;
+
+	rs.zeros = kvzalloc(REPLAY_ZEROS, GFP_KERNEL);
+	if (!rs.zeros)
+		return -ENOMEM;
+	ret = replay_apply(img, seq, &rs.sink, fd);
+	kvfree(rs.zeros);
+	return ret;
+}
+
+int vhdx_replay_to_file(struct vhdx_image *img,
+			const struct vhdx_log_sequence *seq,
+			struct vhdx_finding *fd)
+{
+	int ret;
+
+	ret = vhdx_image_touch_file(img);
+	if (!ret)
+		ret = replay_content(img, seq, fd);
+	if (!ret)
+		ret = replay_extend(&img->file, seq->last_off);
+	if (!ret)
+		ret = vhdx_file_flush(&img->file);
+	if (!ret)
+		ret = vhdx_image_write_headers(img, &guid_null, false);
+	return ret;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Allocation of blocks at the end of the file.
+ */
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "format/bat.h"
+#include "format/raw.h"
+#include "image.h"
+#include "image_types.h"
+#include "space.h"
+
+#define SPACE_STEP		SZ_64M
+#define SCAN_BUF		SZ_64K
+#define SCAN_ENTRIES		(SCAN_BUF / sizeof(__le64))
+
+void vhdx_space_init(struct vhdx_space *space, struct vhdx_image *img)
+{
+	space->img = img;
+	mutex_init(&space->lock);
+	atomic64_set(&space->next, round_up(vhdx_image_size(img), VHDX_UNIT));
+}
+
+u64 vhdx_space_end(const struct vhdx_space *space)
+{
+	return atomic64_read(&space->next);
+}
+
+/* Entries from scan->next on that lie in a hole of the file. */
+static u64 scan_hole(struct vhdx_image *img, const struct vhdx_bat_scan *scan)
+{
+	u64 off = vhdx_bat_entry_off(&img->geo, scan->next);
+	u64 len = (img->geo.nr_entries - scan->next) * sizeof(__le64);
+	u64 data;
+
+	if (img->overlay)
+		return 0;	/* the hole may be filled in memory */
+	data = vhdx_file_next_data(&img->file, off, len);
+	return (data - off) / sizeof(__le64);
+}
+
+static int scan_step(struct vhdx_image *img, struct vhdx_bat_scan *scan,
+		     __le64 *buf, u64 *budget, struct vhdx_finding *fd)
+{
+	u64 nr = scan_hole(img, scan);
+	int ret;
+
+	if (nr)
+		return vhdx_bat_scan_zeros(scan, nr, fd);
+	nr = min_t(u64, img->geo.nr_entries - scan->next, SCAN_ENTRIES);
+	if (*budget < nr * sizeof(__le64))
+		return -EAGAIN;
+	*budget -= nr * sizeof(__le64);
+	ret = vhdx_image_pread(img, vhdx_bat_entry_off(&img->geo, scan->next),
+			       buf, nr * sizeof(__le64));
+	if (ret)
+		return ret;
+	return vhdx_bat_scan_entries(scan, buf, nr, fd);
+}
+
+static int scan_run(struct vhdx_image *img, struct vhdx_bat_scan *scan,
+		    __le64 *buf, u64 budget, struct vhdx_finding *fd)
+{
+	int ret = 0;
+
+	while (!ret && scan->next < img->geo.nr_entries) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = scan_step(img, scan, buf, &budget, fd);
+		cond_resched();
+	}
+	return ret ?: vhdx_bat_scan_end(scan, fd);
+}
+
+void vhdx_space_settle(struct vhdx_space *space)
+{
+	u64 end = round_up(vhdx_image_size(space->img), VHDX_UNIT);
+
+	atomic64_set(&space->next, max(end, space->used_end));
+}
+
+static void space_scanned(struct vhdx_space *space, const struct vhdx_bat_scan *scan)
+{
+	struct vhdx_image *img = space->img;
+
+	space->scanned = true;
+	space->used_end = scan->used_end;
+	vhdx_space_settle(space);
+	atomic64_set(&img->nr_allocated,
+		     scan->nr_states[VHDX_BLOCK_FULLY_PRESENT] +
+		     scan->nr_states[VHDX_BLOCK_PARTIALLY_PRESENT]);
+	kvfree(img->region_table);
+	img->region_table = NULL;
+}
+
+int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *fd)
+{
+	struct vhdx_image *img = space->img;
+	struct vhdx_bat_scan scan;
+	u64 size = vhdx_image_size(img);
+	__le64 *buf;
+	u8 *map;
+	int ret = -ENOMEM;
+
+	map = kvzalloc(vhdx_bat_scan_bytes(size), GFP_KERNEL);
+	buf = kvmalloc(SCAN_BUF, GFP_KERNEL);
+	if (map && buf) {
+		vhdx_bat_scan_init(&scan, &img->geo, size, map, &img->hdrs.cur,
+				   img->region_table, img->regions.nr);
+		ret = scan_run(img, &scan, buf, budget, fd);
+		if (!ret)
+			space_scanned(space, &scan);
+	}
+	kvfree(buf);
+	kvfree(map);
+	return ret;
+}
+
+/* The scan that was too long for attach: before the first allocation. */
+static int space_scan_now(struct vhdx_space *space)
+{
+	struct vhdx_finding fd = { };
+	int ret;
+
+	if (space->scanned)
+		return 0;
+	ret = vhdx_space_scan(space, U64_MAX, &fd);
+	if (ret > 0) {
+		vhdx_image_report(space->img, &fd);
+		vhdx_image_fail(space->img, VHDX_MODE_READ_ONLY, -EUCLEAN,
+				"the block allocation table is damaged");
+	}
+	return vhdx_fault_errno(ret);
+}
+
+/* A large step if there is room for one, else just what is needed. */
+static int space_grow(struct vhdx_space *space, u64 end)
+{
+	struct vhdx_file *file = &space->img->file;
+	int ret;
+
+	if (end <= file->cur_size)
+		return 0;
+	ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT) + SPACE_STEP);
+	if (ret)
+		ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT));
+	if (!ret)
+		space->grown = true;
+	return ret;
+}
+
+int vhdx_space_reserve(struct vhdx_space *space, u32 len, u64 *off)
+{
+	int ret;
+
+	mutex_lock(&space->lock);
+	ret = space_scan_now(space);
+	if (!ret) {
+		*off = atomic64_read(&space->next);
+		ret = space_grow(space, *off + len);
+	}
+	if (!ret)
+		atomic64_add(len, &space->next);
+	mutex_unlock(&space->lock);
+	return ret;
+}
+
+void vhdx_space_unreserve(struct vhdx_space *space, u64 off, u32 len)
+{
+	mutex_lock(&space->lock);
+	if (atomic64_read(&space->next) == off + len)
+		atomic64_set(&space->next, off);
+	mutex_unlock(&space->lock);
+}
+
+int vhdx_space_trim(struct vhdx_space *space)
+{
+	struct vhdx_file *file = &space->img->file;
+	u64 end = vhdx_space_end(space);
+	int ret = 0;
+
+	mutex_lock(&space->lock);
+	if (space->grown && end < file->cur_size) {
+		ret = vhdx_file_resize(file, end);
+		if (!ret)
+			ret = vhdx_file_flush(file);
+	}
+	mutex_unlock(&space->lock);
+	return ret;
+}

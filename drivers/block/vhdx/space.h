@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where in the file the next block goes: always behind everything that the
+ * file held when it was opened, in space that has just been added and so
+ * reads as zeros. Because a crash shows zeros there, which is what the block
+ * held before, a block may become visible before its data is stable.
+ *
+ * Nothing is handed out before the whole BAT was seen once: a block that lies
+ * beyond the end of a damaged file would meet ours.
+ */
+#ifndef VHDX_SPACE_H
+#define VHDX_SPACE_H
+
+#include <linux/atomic.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+
+struct vhdx_finding;
+struct vhdx_image;
+
+/**
+ * struct vhdx_space - allocator of one image
+ * @img: the image [immutable]
+ * @lock: guards the rest
+ * @next: file offset where the next block goes, a multiple of 1 MiB; also read
+ *	without the lock
+ * @used_end: end of the last thing in the file, from the scan
+ * @scanned: the BAT was seen whole and is in order
+ * @grown: the file was made longer than it needs to be
+ */
+struct vhdx_space {
+	struct vhdx_image	*img;
+	struct mutex		lock;
+	atomic64_t		next;
+	u64			used_end;
+	bool			scanned;
+	bool			grown;
+};
+
+void vhdx_space_init(struct vhdx_space *space, struct vhdx_image *img);
+
+/*
+ * Look at the whole BAT, holes left out: states, places, overlaps. Gives up
+ * with -EAGAIN after reading @budget bytes; a later call starts again. The
+ * image's region table must still be in memory. 0, an errno, or a fault.
+ */
+int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *fd);
+
+/* The file may have grown since the scan: the next block goes behind its end. */
+void vhdx_space_settle(struct vhdx_space *space);
+
+/*
+ * Take @len bytes (a multiple of 1 MiB) for a block: *@off. Grows the file in
+ * large steps. -ENOSPC, -EFBIG, -EUCLEAN, or what growing the file said.
+ */
+int vhdx_space_reserve(struct vhdx_space *space, u32 len, u64 *off);
+
+/* Give back what was reserved last and not used; else it is left unused. */
+void vhdx_space_unreserve(struct vhdx_space *space, u64 off, u32 len);
+
+/* LastFileOffset: everything ever handed out ends here. Never sleeps. */
+u64 vhdx_space_end(const struct vhdx_space *space);
+
+/* With a clean log and no users: shorten the file to what it needs. */
+int vhdx_space_trim(struct vhdx_space *space);
+
+#endif
