@@ -278,12 +278,31 @@ static void file_io_complete(struct kiocb *iocb, long ret)
 	file_io_put(io);
 }
 
+/*
+ * Would the call wait although it was asked not to? A file system that does
+ * not know NOWAIT, or one that is frozen against writes. Racy: losing the
+ * race costs a wait, not correctness.
+ */
+static bool file_would_wait(struct vhdx_file *file, unsigned int flags)
+{
+	if (!(flags & VHDX_IO_NOWAIT))
+		return false;
+	if (!(file->filp->f_mode & FMODE_NOWAIT) || !file->direct)
+		return true;
+	return (flags & VHDX_IO_WRITE) && file_is_regular(file) &&
+	       file_inode(file->filp)->i_sb->s_writers.frozen != SB_UNFROZEN;
+}
+
 void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 		      struct iov_iter *iter, u64 off, unsigned int flags,
 		      u16 ioprio)
 {
 	ssize_t ret;
 
+	if (file_would_wait(file, flags)) {
+		io->done(io, -EAGAIN);
+		return;
+	}
 	io->iocb = (struct kiocb){
 		.ki_filp = file->filp,
 		.ki_pos = off,
@@ -322,6 +341,12 @@ int vhdx_file_resize(struct vhdx_file *file, u64 size)
 	if (!ret)
 		WRITE_ONCE(file->cur_size, size);
 	return ret;
+}
+
+bool vhdx_file_size_changed(const struct vhdx_file *file)
+{
+	return file_is_regular(file) &&
+	       i_size_read(file_host(file)) != file->cur_size;
 }
 
 u64 vhdx_file_next_data(struct vhdx_file *file, u64 off, u64 len)

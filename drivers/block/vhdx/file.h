@@ -140,6 +140,9 @@ int vhdx_file_flush(struct vhdx_file *file);
  */
 int vhdx_file_resize(struct vhdx_file *file, u64 size);
 
+/* Has somebody else changed the file's size? Never sleeps. */
+bool vhdx_file_size_changed(const struct vhdx_file *file);
+
 /*
  * Next byte at or after @off that may be data, or the end of @len bytes, as
  * SEEK_DATA says it; @off itself where the file system cannot tell.

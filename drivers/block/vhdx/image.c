@@ -485,6 +485,8 @@ int vhdx_image_map(struct vhdx_image *img, u64 pos, bool nowait,
 		return ret;
 	if (!vhdx_block_is_present(entry.state)) {
 		extent->kind = VHDX_EXTENT_ZERO;
+		extent->file = NULL;
+		extent->off = 0;
 		return 0;
 	}
 	extent->kind = VHDX_EXTENT_DATA;

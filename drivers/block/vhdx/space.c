@@ -136,6 +136,19 @@ static int space_scan_now(struct vhdx_space *space)
 	return vhdx_fault_errno(ret);
 }
 
+/*
+ * To set the size of a file that somebody else made longer could cut off what
+ * he wrote; one that he made shorter has lost blocks of ours.
+ */
+static int space_check_size(struct vhdx_space *space)
+{
+	if (!vhdx_file_size_changed(&space->img->file))
+		return 0;
+	vhdx_image_fail(space->img, VHDX_MODE_READ_ONLY, -ESTALE,
+			"somebody else changed the size of the image file");
+	return -ESTALE;
+}
+
 /* A large step if there is room for one, else just what is needed. */
 static int space_grow(struct vhdx_space *space, u64 end)
 {
@@ -144,6 +157,9 @@ static int space_grow(struct vhdx_space *space, u64 end)
 
 	if (end <= file->cur_size)
 		return 0;
+	ret = space_check_size(space);
+	if (ret)
+		return ret;
 	ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT) + SPACE_STEP);
 	if (ret)
 		ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT));
@@ -184,7 +200,9 @@ int vhdx_space_trim(struct vhdx_space *space)
 
 	mutex_lock(&space->lock);
 	if (space->grown && end < file->cur_size) {
-		ret = vhdx_file_resize(file, end);
+		ret = space_check_size(space);
+		if (!ret)
+			ret = vhdx_file_resize(file, end);
 		if (!ret)
 			ret = vhdx_file_flush(file);
 	}

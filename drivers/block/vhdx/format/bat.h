@@ -51,7 +51,8 @@ static inline bool vhdx_block_is_present(u8 state)
  * states its kind of disk allows, and the location against a file of @size
  * bytes. The last payload block may end beyond the file if the part of it
  * that belongs to the disk does not. The offset of states 0 and 2 is ignored;
- * blocks of states 1 and 3 keep their location if they have one.
+ * blocks of states 1 and 3 keep their location if they have one, and it is
+ * checked like that of a block with data.
  */
 enum vhdx_fault vhdx_bat_entry_decode(__le64 raw, u64 idx,
 				      const struct vhdx_geometry *geo, u64 size,
@@ -66,7 +67,8 @@ const char *vhdx_block_state_name(u8 state);
 /**
  * struct vhdx_bat_scan - state of a walk over the whole table, in order
  * @geo: shape of the disk
- * @size: file size in bytes, rounded up to 1 MiB by vhdx_bat_scan_init()
+ * @file_size: file size in bytes, which no block but the last may exceed
+ * @size: the same, rounded up to 1 MiB
  * @map: one bit for each MiB of the file that is in use; from the caller,
  *	vhdx_bat_scan_bytes() long, zeroed
  * @used_end: end of the last thing in the file
@@ -78,6 +80,7 @@ const char *vhdx_block_state_name(u8 state);
  */
 struct vhdx_bat_scan {
 	const struct vhdx_geometry	*geo;
+	u64				file_size;
 	u64				size;
 	u8				*map;
 	u64				used_end;

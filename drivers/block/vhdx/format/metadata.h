@@ -77,7 +77,8 @@ int vhdx_metadata_read(const struct vhdx_source *src, u64 off, u32 len,
  * Encode table and items of a new file into @buf, @len bytes long (at least
  * 128 KiB, a whole region or its beginning). Items are laid out as Windows
  * does: from 64 KiB on, File Parameters first. @locator (may be NULL) is
- * placed at 68 KiB. md->items is not looked at. Returns the bytes used.
+ * placed at 68 KiB. md->items is not looked at. Returns the bytes used, or 0
+ * when the locator does not fit.
  */
 u32 vhdx_metadata_encode(void *buf, u32 len, const struct vhdx_metadata *md,
 			 const void *locator, u32 locator_len);

@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control device and the register of attached images.
+ *
+ * The register's mutex is held to look something up or to change the
+ * register, never over I/O: opening and closing an image may take long, and
+ * with a file system whose server hangs, for ever. So an image is entered
+ * before it is opened, and leaves after it was closed, and while it is
+ * entered it can not be attached again.
+ */
+#include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/reboot.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include <uapi/linux/vhdx.h>
+
+#include "control.h"
+#include "debugfs.h"
+#include "device.h"
+#include "format/fault.h"
+#include "format/text.h"
+#include "sysfs.h"
+
+/**
+ * struct attachment - one entry of the register
+ * @dev: the device; NULL while the images are being opened [register_lock]
+ * @number: N of /dev/vhdxN [immutable]
+ * @detach: removes the device after its last close
+ * @write: the image is written to; its parents never are [immutable]
+ * @nr: number of @hosts
+ * @hosts: what the files are, the image first: the inodes that own the data,
+ *	so that two device nodes or two opens are recognised as the same. Only
+ *	compared, never dereferenced: no reference is held [immutable]
+ *
+ * Owned by the attach call until the device is added, then by whoever makes
+ * the device DELETING; freed by them.
+ */
+struct attachment {
+	struct vhdx_device	*dev;
+	int			number;
+	struct work_struct	detach;
+	bool			write;
+	unsigned int		nr;
+	const struct inode	*hosts[];
+};
+
+/* Guards @attachments and attachment.dev; the outermost lock of the module. */
+static DEFINE_MUTEX(register_lock);
+static DEFINE_IDR(attachments);
+
+static struct workqueue_struct *detach_wq;
+
+/* The register */
+
+static bool attachment_shares_file(const struct attachment *a, const struct attachment *b)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < a->nr; i++)
+		for (j = 0; j < b->nr; j++)
+			if (a->hosts[i] == b->hosts[j] &&
+			    ((a->write && !i) || (b->write && !j)))
+				return true;
+	return false;
+}
+
+/* Number of the device that uses one of our files in a way that excludes us. */
+static int attachment_conflict(const struct attachment *att)
+{
+	struct attachment *other;
+	int number;
+
+	lockdep_assert_held(&register_lock);
+	idr_for_each_entry(&attachments, other, number)
+		if (attachment_shares_file(att, other))
+			return number;
+	return -ENOENT;
+}
+
+static int attachment_number(struct attachment *att, int wanted)
+{
+	int first = wanted < 0 ? 0 : wanted;
+	int end = wanted < 0 ? VHDX_MAX_DEVICES : wanted + 1;
+	int number = idr_alloc(&attachments, att, first, end, GFP_KERNEL);
+
+	return number == -ENOSPC && wanted >= 0 ? -EEXIST : number;
+}
+
+static int attachment_enter_locked(struct attachment *att, int wanted,
+				   struct vhdx_fault_reply *reply)
+{
+	int other = attachment_conflict(att);
+	int number;
+
+	if (other >= 0) {
+		snprintf(reply->text, sizeof(reply->text),
+			 "the file is in use by vhdx%d", other);
+		return -EBUSY;
+	}
+	number = attachment_number(att, wanted);
+	if (number < 0)
+		return number;
+	att->number = number;
+	return 0;
+}
+
+static int attachment_enter(struct attachment *att, int wanted,
+			    struct vhdx_fault_reply *reply)
+{
+	int ret;
+
+	mutex_lock(&register_lock);
+	ret = attachment_enter_locked(att, wanted, reply);
+	mutex_unlock(&register_lock);
+	return ret;
+}
+
+static void attachment_set_device(struct attachment *att, struct vhdx_device *dev)
+{
+	mutex_lock(&register_lock);
+	att->dev = dev;
+	mutex_unlock(&register_lock);
+}
+
+static void attachment_leave(struct attachment *att)
+{
+	mutex_lock(&register_lock);
+	idr_remove(&attachments, att->number);
+	mutex_unlock(&register_lock);
+	kfree(att);
+}
+
+/*
+ * The device, with a reference, or NULL. One that is CREATING does not count:
+ * adding it may still fail, and then it goes without asking for references.
+ */
+static struct vhdx_device *attachment_get_device(struct attachment *att)
+{
+	lockdep_assert_held(&register_lock);
+	if (!att || !att->dev || READ_ONCE(att->dev->state) == VHDX_DEVICE_CREATING)
+		return NULL;
+	return vhdx_device_get(att->dev);
+}
+
+/* The device with the least number from *@number on, with a reference. */
+static struct vhdx_device *attachment_next_device(int *number)
+{
+	struct vhdx_device *dev = NULL;
+	struct attachment *att;
+
+	mutex_lock(&register_lock);
+	idr_for_each_entry_continue(&attachments, att, *number) {
+		dev = attachment_get_device(att);
+		if (dev)
+			break;
+	}
+	mutex_unlock(&register_lock);
+	return dev;
+}
+
+static struct vhdx_device *attachment_find_device(int number)
+{
+	struct vhdx_device *dev = NULL;
+
+	mutex_lock(&register_lock);
+	if (number >= 0)
+		dev = attachment_get_device(idr_find(&attachments, number));
+	mutex_unlock(&register_lock);
+	return dev;
+}
+
+/* Detaching */
+
+/* The caller made the device DELETING. */
+static int attachment_detach(struct attachment *att)
+{
+	struct vhdx_device *dev = att->dev;
+	int ret;
+
+	vhdx_debugfs_remove(dev);
+	ret = vhdx_device_remove(dev);
+	attachment_leave(att);
+	vhdx_device_put(dev);
+	return ret;
+}
+
+/* What went wrong was logged; there is nobody to tell it to. */
+static void attachment_detach_work(struct work_struct *work)
+{
+	attachment_detach(container_of(work, struct attachment, detach));
+}
+
+static void attachment_last_close(struct vhdx_device *dev)
+{
+	struct attachment *att = dev->opt.owner;
+
+	queue_work(detach_wq, &att->detach);
+}
+
+static int detach_device(struct vhdx_device *dev, bool lazy)
+{
+	int ret = vhdx_device_begin_remove(dev, lazy);
+
+	if (ret == -EINPROGRESS)
+		return 0;
+	return ret ?: attachment_detach(dev->opt.owner);
+}
+
+static bool all_zero(const __u32 *words, unsigned int nr)
+{
+	return !memchr_inv(words, 0, nr * sizeof(*words));
+}
+
+static long control_detach(void __user *arg, u32 size)
+{
+	struct vhdx_detach args;
+	struct vhdx_device *dev;
+	int ret;
+
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if ((args.flags & ~VHDX_DETACH_ALL) ||
+	    !all_zero(args.reserved, ARRAY_SIZE(args.reserved)))
+		return -EINVAL;
+	dev = attachment_find_device(args.number);
+	if (!dev)
+		return -ENODEV;
+	ret = detach_device(dev, args.flags & VHDX_DETACH_LAZY);
+	vhdx_device_put(dev);
+	return ret;
+}
+
+/* Attaching */
+
+/**
+ * struct attach_files - what the caller passed in, with references
+ * @nr: number of files
+ * @file: the image, then its parents
+ */
+struct attach_files {
+	unsigned int	nr;
+	struct file	*file[1 + VHDX_MAX_PARENTS];
+};
+
+static void files_put(struct attach_files *files)
+{
+	while (files->nr)
+		fput(files->file[--files->nr]);
+}
+
+/*
+ * A device of ours is refused as an image. A loop could not come of it, since
+ * a device is there before what is attached on it; but it would be two layers
+ * where a differencing image is meant.
+ */
+static int files_check(struct attach_files *files, struct file *file, bool write)
+{
+	unsigned int i;
+
+	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
+		return -EBADF;
+	if (vhdx_device_owns_file(file))
+		return -ELOOP;
+	for (i = 0; i < files->nr; i++)
+		if (files->file[i]->f_mapping->host == file->f_mapping->host)
+			return -EINVAL;
+	return 0;
+}
+
+static int files_add(struct attach_files *files, int fd, bool write)
+{
+	struct file *file = fget(fd);
+	int ret;
+
+	if (!file)
+		return -EBADF;
+	ret = files_check(files, file, write);
+	if (ret) {
+		fput(file);
+		return ret;
+	}
+	files->file[files->nr++] = file;
+	return 0;
+}
+
+static int files_add_parents(struct attach_files *files, const struct vhdx_attach *args)
+{
+	__s32 __user *fds = u64_to_user_ptr(args->parents);
+	unsigned int i;
+	__s32 fd;
+	int ret;
+
+	for (i = 0; i < args->nr_parents; i++) {
+		if (get_user(fd, fds + i))
+			return -EFAULT;
+		ret = files_add(files, fd, false);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* On failure the caller puts what was got so far. */
+static int files_get(struct attach_files *files, const struct vhdx_attach *args)
+{
+	int ret;
+
+	ret = files_add(files, args->fd, !(args->flags & VHDX_ATTACH_READ_ONLY));
+	return ret ?: files_add_parents(files, args);
+}
+
+static struct attachment *attachment_alloc(const struct attach_files *files, bool write)
+{
+	struct attachment *att;
+	unsigned int i;
+
+	att = kzalloc(struct_size(att, hosts, files->nr), GFP_KERNEL);
+	if (!att)
+		return NULL;
+	INIT_WORK(&att->detach, attachment_detach_work);
+	att->write = write;
+	att->nr = files->nr;
+	for (i = 0; i < files->nr; i++)
+		att->hosts[i] = files->file[i]->f_mapping->host;
+	return att;
+}
+
+static enum vhdx_file_dio attach_dio(u32 flags)
+{
+	if (flags & VHDX_ATTACH_DIRECT_IO)
+		return VHDX_DIO_ON;
+	return flags & VHDX_ATTACH_BUFFERED_IO ? VHDX_DIO_OFF : VHDX_DIO_AUTO;
+}
+
+/* The name and the offset have fields of their own: only the sentence. */
+static void reply_fault(struct vhdx_fault_reply *reply, unsigned int image,
+			const struct vhdx_finding *fd)
+{
+	char text[VHDX_FAULT_NAME_LEN + VHDX_FAULT_TEXT_LEN + 64];
+	const char *sentence;
+
+	reply->image = image;
+	reply->code = fd->fault;
+	if (fd->fault == VHDX_FAULT_NONE)
+		return;
+	reply->offset = fd->off;
+	strscpy(reply->name, vhdx_fault_name(fd->fault), sizeof(reply->name));
+	vhdx_finding_to_text(text, sizeof(text), fd);
+	sentence = strstr(text, ": ");
+	strscpy(reply->text, sentence ? sentence + 2 : vhdx_fault_text(fd->fault),
+		sizeof(reply->text));
+}
+
+/* Make the device of an entered attachment; the entry is the caller's again on failure. */
+static int attachment_attach(struct attachment *att, struct attach_files *files,
+			     struct vhdx_attach *args)
+{
+	const struct vhdx_device_options opt = {
+		.number		= att->number,
+		.write		= att->write,
+		.partscan	= !(args->flags & VHDX_ATTACH_NO_PARTSCAN),
+		.autoclear	= args->flags & VHDX_ATTACH_AUTOCLEAR,
+		.dio		= attach_dio(args->flags),
+		.groups		= vhdx_sysfs_groups,
+		.last_close	= attachment_last_close,
+		.owner		= att,
+	};
+	struct vhdx_finding fd = { };
+	struct vhdx_device *dev;
+	unsigned int image = 0;
+	int ret;
+
+	dev = vhdx_device_create(&opt, files->file, files->nr, &image, &fd);
+	if (IS_ERR(dev)) {
+		reply_fault(&args->fault, image, &fd);
+		return PTR_ERR(dev);
+	}
+	vhdx_debugfs_add(dev);
+	attachment_set_device(att, dev);
+	ret = vhdx_device_add(dev);
+	if (ret) {
+		attachment_set_device(att, NULL);
+		vhdx_debugfs_remove(dev);
+		vhdx_device_destroy(dev);
+	}
+	return ret;
+}
+
+static int attach_files(struct attach_files *files, struct vhdx_attach *args)
+{
+	struct attachment *att;
+	int wanted = args->number;
+	int ret;
+
+	att = attachment_alloc(files, !(args->flags & VHDX_ATTACH_READ_ONLY));
+	if (!att)
+		return -ENOMEM;
+	ret = attachment_enter(att, wanted, &args->fault);
+	if (ret) {
+		kfree(att);
+		return ret;
+	}
+	/* Once added the device may be detached, and @att be gone, at any time. */
+	args->number = att->number;
+	ret = attachment_attach(att, files, args);
+	if (ret) {
+		args->number = wanted;
+		attachment_leave(att);
+	}
+	return ret;
+}
+
+static int attach_check(const struct vhdx_attach *args)
+{
+	const u32 dio = VHDX_ATTACH_DIRECT_IO | VHDX_ATTACH_BUFFERED_IO;
+
+	if (args->flags & ~VHDX_ATTACH_ALL || (args->flags & dio) == dio)
+		return -EINVAL;
+	if (args->nr_parents > VHDX_MAX_PARENTS ||
+	    args->number < -1 || args->number >= VHDX_MAX_DEVICES)
+		return -EINVAL;
+	if (!all_zero(args->reserved, ARRAY_SIZE(args->reserved)))
+		return -EINVAL;
+	return 0;
+}
+
+static int attach_run(struct vhdx_attach *args)
+{
+	struct attach_files *files;
+	int ret;
+
+	files = kzalloc(sizeof(*files), GFP_KERNEL);
+	if (!files)
+		return -ENOMEM;
+	ret = files_get(files, args);
+	if (!ret)
+		ret = attach_files(files, args);
+	files_put(files);
+	kfree(files);
+	return ret;
+}
+
+/*
+ * That the reply can be written is tried before anything is done, so that a
+ * bad address does not leave a device behind of which the caller knows nothing.
+ */
+static long control_attach(void __user *arg, u32 size)
+{
+	struct vhdx_attach args;
+	size_t len = min_t(size_t, size, sizeof(args));
+	int ret;
+
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	ret = attach_check(&args);
+	if (ret)
+		return ret;
+	memset(&args.fault, 0, sizeof(args.fault));
+	if (copy_to_user(arg, &args, len))
+		return -EFAULT;
+	ret = attach_run(&args);
+	if (copy_to_user(arg, &args, len))
+		return -EFAULT;
+	return ret;
+}
+
+/* The control device */
+
+/**
+ * struct command - one ioctl
+ * @cmd: its number as the current header has it
+ * @min_size: size of the structure in the first version
+ * @run: does it; gets the size that the caller gave
+ */
+struct command {
+	unsigned int	cmd;
+	u32		min_size;
+	long		(*run)(void __user *arg, u32 size);
+};
+
+static const struct command commands[] = {
+	{ VHDX_CTL_ATTACH, offsetofend(struct vhdx_attach, fault), control_attach },
+	{ VHDX_CTL_DETACH, offsetofend(struct vhdx_detach, reserved), control_detach },
+};
+
+/* A command is known by all but the size, which may be another version's. */
+static const struct command *command_find(unsigned int cmd)
+{
+	const unsigned int size_mask = _IOC_SIZEMASK << _IOC_SIZESHIFT;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(commands); i++)
+		if (((cmd ^ commands[i].cmd) & ~size_mask) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static long control_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct command *command = command_find(cmd);
+	void __user *uarg = (void __user *)arg;
+	u32 size;
+
+	if (!command)
+		return -ENOTTY;
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (get_user(size, (u32 __user *)uarg))
+		return -EFAULT;
+	if (size < command->min_size)
+		return -EINVAL;
+	if (size > PAGE_SIZE)
+		return -E2BIG;
+	return command->run(uarg, size);
+}
+
+static const struct file_operations control_fops = {
+	.owner		= THIS_MODULE,
+	.open		= nonseekable_open,
+	.unlocked_ioctl	= control_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+static struct miscdevice control_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= VHDX_CONTROL_NAME,
+	.fops	= &control_fops,
+	.mode	= 0600,
+};
+
+/* Reboot */
+
+/*
+ * Whoever reads the images next should find them clean. Devices stay usable:
+ * the root file system may be on one.
+ */
+static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	struct vhdx_device *dev;
+	int number;
+
+	for (number = 0; (dev = attachment_next_device(&number)); number++) {
+		vhdx_device_clean(dev);
+		vhdx_device_put(dev);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block control_reboot_nb = {
+	.notifier_call = control_reboot,
+};
+
+int vhdx_control_init(void)
+{
+	int ret;
+
+	detach_wq = alloc_workqueue("vhdx-detach", WQ_UNBOUND, 0);
+	if (!detach_wq)
+		return -ENOMEM;
+	ret = register_reboot_notifier(&control_reboot_nb);
+	if (ret)
+		goto out_destroy_wq;
+	ret = misc_register(&control_misc);
+	if (ret)
+		goto out_unregister_notifier;
+	return 0;
+
+out_unregister_notifier:
+	unregister_reboot_notifier(&control_reboot_nb);
+out_destroy_wq:
+	destroy_workqueue(detach_wq);
+	return ret;
+}
+
+void vhdx_control_exit(void)
+{
+	misc_deregister(&control_misc);
+	unregister_reboot_notifier(&control_reboot_nb);
+	destroy_workqueue(detach_wq);
+	idr_destroy(&attachments);
+}

@@ -1,0 +1,795 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests: hand-off, submission, waiting where it must be, completion.
+ */
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/completion.h>
+#include <linux/freezer.h>
+#include <linux/kthread.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/uio.h>
+#include <linux/wait.h>
+
+#include "chain.h"
+#include "extent.h"
+#include "file.h"
+#include "image.h"
+#include "request.h"
+#include "trace.h"
+
+#define NR_WORKERS	8
+
+/* Vectors of a merged request that need no memory. */
+#define NR_INLINE_BVEC	16
+
+/**
+ * struct submitter - what serves one hardware queue
+ * @rqs: back pointer [immutable]
+ * @handoff: commands pushed by ->queue_rq on any CPU, newest first
+ * @idle: the thread sleeps or is about to; see submitter_wait()
+ * @task: the thread [immutable while requests can come]
+ */
+struct submitter {
+	struct vhdx_requests	*rqs;
+	struct llist_head	handoff;
+	bool			idle;
+	struct task_struct	*task;
+} ____cacheline_aligned_in_smp;
+
+/**
+ * struct vhdx_requests - what serves the requests of one device
+ * @name: for messages [immutable]
+ * @chain: what the requests are for [immutable]
+ * @lock: guards @blocked; taken from interrupts
+ * @blocked: commands that must wait somewhere, in order of arrival
+ * @wait: idle workers, woken one at a time
+ * @workers: the pool [immutable while requests can come]
+ * @nr_queues: number of @queues
+ * @queues: submitters by hardware queue
+ */
+struct vhdx_requests {
+	const char		*name;
+	struct vhdx_chain	*chain;
+	spinlock_t		lock;
+	struct list_head	blocked;
+	wait_queue_head_t	wait;
+	struct task_struct	*workers[NR_WORKERS];
+	unsigned int		nr_queues;
+	struct submitter	queues[];
+};
+
+/**
+ * struct vhdx_cmd - our part of a request
+ * @rqs: what serves it
+ * @io: the transfer that a submitter started
+ * @handoff: on submitter.handoff
+ * @blocked: on vhdx_requests.blocked
+ * @bvec: NULL, @inline_bvec, or memory that the command owns
+ * @inline_bvec: the vectors of most merged requests
+ * @status: on its way from ->ki_complete to cmd_complete()
+ *
+ * A command has one owner at any time, so nothing of it needs a lock:
+ * ->queue_rq, then the submitter from the moment it takes the list, then
+ * either the file system (until @io is done) or a worker (from the moment it
+ * takes the command off the list), and whoever ends the request last. After
+ * the hand-over the former owner does not touch it: it may be reused already.
+ */
+struct vhdx_cmd {
+	struct vhdx_requests		*rqs;
+	struct vhdx_file_io		io;
+	union {
+		struct llist_node	handoff;
+		struct list_head	blocked;
+	};
+	struct bio_vec			*bvec;
+	struct bio_vec			inline_bvec[NR_INLINE_BVEC];
+	blk_status_t			status;
+};
+
+static struct request *cmd_request(struct vhdx_cmd *cmd)
+{
+	return blk_mq_rq_from_pdu(cmd);
+}
+
+static u64 cmd_pos(struct vhdx_cmd *cmd)
+{
+	return (u64)blk_rq_pos(cmd_request(cmd)) << SECTOR_SHIFT;
+}
+
+static bool cmd_is_write(struct vhdx_cmd *cmd)
+{
+	return req_op(cmd_request(cmd)) == REQ_OP_WRITE;
+}
+
+static struct vhdx_image *cmd_leaf(struct vhdx_cmd *cmd)
+{
+	return vhdx_chain_leaf(cmd->rqs->chain);
+}
+
+static const char *cmd_op_name(struct vhdx_cmd *cmd)
+{
+	switch (req_op(cmd_request(cmd))) {
+	case REQ_OP_READ:
+		return "read";
+	case REQ_OP_WRITE:
+		return "write";
+	case REQ_OP_FLUSH:
+		return "flush";
+	default:
+		return "request";
+	}
+}
+
+/* Ending a request */
+
+static blk_status_t cmd_status(int err)
+{
+	switch (err) {
+	case -EDQUOT:
+	case -EFBIG:
+		return BLK_STS_NOSPC;
+	case -EAGAIN:
+	case -EINVAL:
+		/* What a file system says to us means nothing to our callers. */
+		return BLK_STS_IOERR;
+	default:
+		return errno_to_blk_status(err);
+	}
+}
+
+static const char *cmd_cause(int err)
+{
+	switch (err) {
+	case -ENOSPC:
+	case -EDQUOT:
+		return "no space left for the image file";
+	case -EFBIG:
+		return "the image file cannot grow any further";
+	case -EINVAL:
+		return "the image's file system refused the transfer";
+	case -EOPNOTSUPP:
+		return "not supported";
+	default:
+		return "I/O to the image file failed";
+	}
+}
+
+/* A flush has no offset and no length. */
+static void cmd_report(struct vhdx_cmd *cmd, int err)
+{
+	if (req_op(cmd_request(cmd)) == REQ_OP_FLUSH)
+		pr_err_ratelimited("%s: flush failed: %s (error %d)\n",
+				   cmd->rqs->name, cmd_cause(err), err);
+	else
+		pr_err_ratelimited("%s: %s of %u bytes at offset %llu failed: %s (error %d)\n",
+				   cmd->rqs->name, cmd_op_name(cmd),
+				   blk_rq_bytes(cmd_request(cmd)), cmd_pos(cmd),
+				   cmd_cause(err), err);
+}
+
+/* Nothing of the command may be touched any more once its request has ended. */
+static void cmd_forget(struct vhdx_cmd *cmd, int err)
+{
+	if (unlikely(err))
+		cmd_report(cmd, err);
+	trace_vhdx_request_complete(cmd->rqs->name, cmd_op_name(cmd), cmd_pos(cmd),
+				    blk_rq_bytes(cmd_request(cmd)), err);
+	if (cmd->bvec != cmd->inline_bvec)
+		kfree(cmd->bvec);
+	cmd->bvec = NULL;
+}
+
+/* From a task. */
+static void cmd_end(struct vhdx_cmd *cmd, int err)
+{
+	cmd_forget(cmd, err);
+	blk_mq_end_request(cmd_request(cmd), cmd_status(err));
+}
+
+/* From anywhere: the block layer calls cmd_complete() where it is cheapest. */
+static void cmd_end_async(struct vhdx_cmd *cmd, int err)
+{
+	cmd_forget(cmd, err);
+	cmd->status = cmd_status(err);
+	blk_mq_complete_request(cmd_request(cmd));
+}
+
+static void cmd_complete(struct request *rq)
+{
+	struct vhdx_cmd *cmd = blk_mq_rq_to_pdu(rq);
+
+	blk_mq_end_request(rq, cmd->status);
+}
+
+static void cmd_zero(struct vhdx_cmd *cmd)
+{
+	struct bio *bio;
+
+	__rq_for_each_bio(bio, cmd_request(cmd))
+		zero_fill_bio(bio);
+}
+
+/* Memory of a request */
+
+static unsigned int cmd_direction(struct vhdx_cmd *cmd)
+{
+	return cmd_is_write(cmd) ? ITER_SOURCE : ITER_DEST;
+}
+
+/*
+ * The vectors of a bio can be used as they are, also when it begins in the
+ * middle of one. How far into it is asked for in a way that does not depend
+ * on the name of the iterator's field.
+ */
+static void cmd_bio_iter(struct vhdx_cmd *cmd, struct bio *bio, struct iov_iter *iter)
+{
+	struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
+	unsigned int nr = 0;
+	struct bvec_iter it;
+	struct bio_vec bv;
+
+	bio_for_each_bvec(bv, bio, it)
+		nr++;
+	iov_iter_bvec(iter, cmd_direction(cmd), first, nr, bio->bi_iter.bi_size);
+	iter->iov_offset = mp_bvec_iter_offset(bio->bi_io_vec, bio->bi_iter) -
+			   first->bv_offset;
+}
+
+static int cmd_alloc_bvec(struct vhdx_cmd *cmd, unsigned int nr, gfp_t gfp)
+{
+	if (cmd->bvec)
+		return 0;
+	cmd->bvec = nr <= NR_INLINE_BVEC ? cmd->inline_bvec :
+		    kmalloc_array(nr, sizeof(*cmd->bvec), gfp | __GFP_NOWARN);
+	return cmd->bvec ? 0 : -ENOMEM;
+}
+
+/* An iterator over the whole request; -ENOMEM if its vectors find no room. */
+static int cmd_iter(struct vhdx_cmd *cmd, struct iov_iter *iter, gfp_t gfp)
+{
+	struct request *rq = cmd_request(cmd);
+	struct req_iterator it;
+	unsigned int nr = 0;
+	struct bio_vec bv;
+
+	if (rq->bio == rq->biotail) {
+		cmd_bio_iter(cmd, rq->bio, iter);
+		return 0;
+	}
+	rq_for_each_bvec(bv, rq, it)
+		nr++;
+	if (cmd_alloc_bvec(cmd, nr, gfp))
+		return -ENOMEM;
+	nr = 0;
+	rq_for_each_bvec(bv, rq, it)
+		cmd->bvec[nr++] = bv;
+	iov_iter_bvec(iter, cmd_direction(cmd), cmd->bvec, nr, blk_rq_bytes(rq));
+	return 0;
+}
+
+/* Where a piece of the disk is; a write first announces itself to the image. */
+static int cmd_map(struct vhdx_cmd *cmd, u64 pos, u32 len, bool nowait,
+		   struct vhdx_extent *extent)
+{
+	struct vhdx_chain *chain = cmd->rqs->chain;
+	int ret;
+
+	if (!cmd_is_write(cmd)) {
+		ret = vhdx_chain_map_read(chain, pos, len, nowait, extent);
+	} else {
+		ret = vhdx_image_begin_write(cmd_leaf(cmd), nowait);
+		if (!ret)
+			ret = vhdx_chain_map_write(chain, pos, len, nowait, extent);
+	}
+	if (!ret)
+		trace_vhdx_extent(cmd->rqs->name, cmd_op_name(cmd), pos,
+				  extent->kind, extent->off, extent->len);
+	return ret;
+}
+
+/* The pool: what may wait */
+
+/*
+ * From any context. Wakes before it unlocks: as soon as a worker can take the
+ * command its request may end, and with the last request @rqs may go.
+ */
+static void cmd_block(struct vhdx_cmd *cmd)
+{
+	struct vhdx_requests *rqs = cmd->rqs;
+	unsigned long flags;
+
+	spin_lock_irqsave(&rqs->lock, flags);
+	list_add_tail(&cmd->blocked, &rqs->blocked);
+	wake_up(&rqs->wait);
+	spin_unlock_irqrestore(&rqs->lock, flags);
+}
+
+struct sync_io {
+	struct vhdx_file_io	io;
+	struct completion	done;
+};
+
+static void sync_io_done(struct vhdx_file_io *io, long ret)
+{
+	complete(&container_of(io, struct sync_io, io)->done);
+}
+
+/* Transfer @len bytes and wait: bytes done or an errno. @iter stays as it is. */
+static long sync_io(struct vhdx_cmd *cmd, const struct iov_iter *iter,
+		    struct vhdx_file *file, u64 off, u32 len, unsigned int flags)
+{
+	struct sync_io sync = { .io.done = sync_io_done };
+	struct iov_iter piece = *iter;
+
+	iov_iter_truncate(&piece, len);
+	init_completion(&sync.done);
+	vhdx_file_submit(file, &sync.io, &piece, off, flags,
+			 req_get_ioprio(cmd_request(cmd)));
+	wait_for_completion_io(&sync.done);
+	return sync.io.ret;
+}
+
+/*
+ * A transfer ended after @done of extent->len bytes. Legal at the end of the
+ * file when the log says that the file is longer; anywhere else we ask again
+ * for the rest, as long as that begins at a sector and something was done.
+ */
+static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
+		      const struct vhdx_extent *extent, u32 done)
+{
+	u64 size = i_size_read(extent->file->filp->f_mapping->host);
+	u32 rest = extent->len - done;
+
+	if (cmd_is_write(cmd) || extent->off + done < size) {
+		done = round_down(done, SECTOR_SIZE);
+		iov_iter_advance(iter, done);
+		return done ?: -EIO;
+	}
+	if (!extent->zero_beyond_eof) {
+		pr_err_ratelimited("%s: the image file ends at %llu, inside of a block at %llu: it has been truncated\n",
+				   cmd->rqs->name, size, extent->off);
+		return -EIO;
+	}
+	iov_iter_advance(iter, done);
+	return iov_iter_zero(rest, iter) == rest ? extent->len : -EIO;
+}
+
+/* Transfer one piece; bytes that @iter was advanced by, or an errno. */
+static long cmd_transfer(struct vhdx_cmd *cmd, struct iov_iter *iter,
+			 const struct vhdx_extent *extent, unsigned int flags)
+{
+	long ret = sync_io(cmd, iter, extent->file, extent->off, extent->len, flags);
+
+	if (ret < 0)
+		return ret;
+	if (unlikely(ret < extent->len))
+		return cmd_short(cmd, iter, extent, ret);
+	iov_iter_advance(iter, extent->len);
+	return extent->len;
+}
+
+static long cmd_read_piece(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
+{
+	struct vhdx_extent extent;
+	int ret;
+
+	ret = cmd_map(cmd, pos, iov_iter_count(iter), false, &extent);
+	if (ret)
+		return ret;
+	if (extent.kind == VHDX_EXTENT_DATA)
+		return cmd_transfer(cmd, iter, &extent, 0);
+	return iov_iter_zero(extent.len, iter) == extent.len ? extent.len : -EIO;
+}
+
+/*
+ * With FUA the bytes are stable on return. That takes a commit if the block's
+ * mapping is not in the log yet, and the commit flushes the file, data
+ * included; else it is enough to write the data through.
+ *
+ * Asking before the write is right: a mapping that is clean stays so, because
+ * a present block does not move. One that is dirty may be committed meanwhile
+ * by somebody else, and then the flush is merely not needed.
+ */
+static long cmd_write_data(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
+			   const struct vhdx_extent *extent)
+{
+	bool fua = cmd_request(cmd)->cmd_flags & REQ_FUA;
+	bool commit = fua && vhdx_image_is_dirty(cmd_leaf(cmd), pos);
+	unsigned int flags = VHDX_IO_WRITE;
+	long ret;
+	int err;
+
+	if (fua && !commit)
+		flags |= VHDX_IO_FUA;
+	ret = cmd_transfer(cmd, iter, extent, flags);
+	if (ret < 0 || !commit)
+		return ret;
+	err = vhdx_image_flush(cmd_leaf(cmd));
+	return err ?: ret;
+}
+
+/* 0 when the block was allocated and the piece is to be looked up again. */
+static long cmd_write_piece(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
+{
+	struct vhdx_extent extent;
+	int ret;
+
+	ret = cmd_map(cmd, pos, iov_iter_count(iter), false, &extent);
+	if (ret)
+		return ret;
+	if (extent.kind != VHDX_EXTENT_DATA)
+		return vhdx_chain_allocate(cmd->rqs->chain, pos);
+	return cmd_write_data(cmd, iter, pos, &extent);
+}
+
+static int cmd_rw_all(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
+{
+	long ret;
+
+	while (iov_iter_count(iter)) {
+		ret = cmd_is_write(cmd) ? cmd_write_piece(cmd, iter, pos) :
+					  cmd_read_piece(cmd, iter, pos);
+		if (ret < 0)
+			return ret;
+		pos += ret;
+	}
+	return 0;
+}
+
+/* Without memory for all the vectors, one bio after the other: needs none. */
+static int cmd_rw_by_bio(struct vhdx_cmd *cmd)
+{
+	u64 pos = cmd_pos(cmd);
+	struct iov_iter iter;
+	struct bio *bio;
+	int ret;
+
+	__rq_for_each_bio(bio, cmd_request(cmd)) {
+		cmd_bio_iter(cmd, bio, &iter);
+		ret = cmd_rw_all(cmd, &iter, pos);
+		if (ret)
+			return ret;
+		pos += bio->bi_iter.bi_size;
+	}
+	return 0;
+}
+
+static int cmd_rw(struct vhdx_cmd *cmd)
+{
+	struct iov_iter iter;
+
+	if (cmd_iter(cmd, &iter, GFP_NOIO))
+		return cmd_rw_by_bio(cmd);
+	return cmd_rw_all(cmd, &iter, cmd_pos(cmd));
+}
+
+static int cmd_run(struct vhdx_cmd *cmd)
+{
+	switch (req_op(cmd_request(cmd))) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		return cmd_rw(cmd);
+	case REQ_OP_FLUSH:
+		return vhdx_image_flush(cmd_leaf(cmd));
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static struct vhdx_cmd *requests_take(struct vhdx_requests *rqs)
+{
+	struct vhdx_cmd *cmd;
+
+	spin_lock_irq(&rqs->lock);
+	cmd = list_first_entry_or_null(&rqs->blocked, struct vhdx_cmd, blocked);
+	if (cmd)
+		list_del(&cmd->blocked);
+	spin_unlock_irq(&rqs->lock);
+	return cmd;
+}
+
+static void become_io_thread(void)
+{
+	current->flags |= PF_LOCAL_THROTTLE | PF_MEMALLOC_NOIO;
+}
+
+/*
+ * Not freezable: a worker is given nothing once the submitters are frozen, and
+ * what it has it must be able to finish.
+ */
+static int worker_main(void *data)
+{
+	struct vhdx_requests *rqs = data;
+	struct vhdx_cmd *cmd;
+
+	become_io_thread();
+	while (!kthread_should_stop()) {
+		wait_event_idle_exclusive(rqs->wait,
+					  !list_empty(&rqs->blocked) ||
+					  kthread_should_stop());
+		while ((cmd = requests_take(rqs)))
+			cmd_end(cmd, cmd_run(cmd));
+	}
+	return 0;
+}
+
+/* Submitters: what never waits for I/O */
+
+static void cmd_io_done(struct vhdx_file_io *io, long ret)
+{
+	struct vhdx_cmd *cmd = container_of(io, struct vhdx_cmd, io);
+
+	if (likely(ret == blk_rq_bytes(cmd_request(cmd))))
+		cmd_end_async(cmd, 0);
+	else if (ret >= 0 || ret == -EAGAIN || ret == -EOPNOTSUPP)
+		/* Refused or cut short: doing it all again does no harm. */
+		cmd_block(cmd);
+	else
+		cmd_end_async(cmd, ret);
+}
+
+static bool cmd_may_start(struct vhdx_cmd *cmd)
+{
+	struct request *rq = cmd_request(cmd);
+
+	return req_op(rq) == REQ_OP_READ ||
+	       (req_op(rq) == REQ_OP_WRITE && !(rq->cmd_flags & REQ_FUA));
+}
+
+/*
+ * Not every file system knows NOWAIT. One that does not may keep the thread
+ * for a while; its own direct I/O is asynchronous all the same.
+ */
+static int cmd_submit(struct vhdx_cmd *cmd, const struct vhdx_extent *extent)
+{
+	struct vhdx_file *file = extent->file;
+	unsigned int flags = cmd_is_write(cmd) ? VHDX_IO_WRITE : 0;
+	struct iov_iter iter;
+
+	if (!file->direct || cmd_iter(cmd, &iter, GFP_NOWAIT))
+		return -EAGAIN;
+	if (file->filp->f_mode & FMODE_NOWAIT)
+		flags |= VHDX_IO_NOWAIT;
+	cmd->io.done = cmd_io_done;
+	vhdx_file_submit(file, &cmd->io, &iter, extent->off, flags,
+			 req_get_ioprio(cmd_request(cmd)));
+	return 0;
+}
+
+/*
+ * Start the command, or end it, without waiting; -EAGAIN if that cannot be. A
+ * request lies in one block, thanks to chunk_sectors, so with a single image
+ * it is a single piece.
+ */
+static int cmd_start(struct vhdx_cmd *cmd)
+{
+	u32 len = blk_rq_bytes(cmd_request(cmd));
+	struct vhdx_extent extent;
+	int ret;
+
+	if (!cmd_may_start(cmd))
+		return -EAGAIN;
+	ret = cmd_map(cmd, cmd_pos(cmd), len, true, &extent);
+	if (ret)
+		return ret;
+	if (extent.len != len || extent.kind == VHDX_EXTENT_UNMAPPED)
+		return -EAGAIN;
+	if (extent.kind == VHDX_EXTENT_DATA)
+		return cmd_submit(cmd, &extent);
+	cmd_zero(cmd);
+	cmd_end(cmd, 0);
+	return 0;
+}
+
+static void submitter_drain(struct submitter *sub)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&sub->handoff));
+	struct vhdx_cmd *cmd, *next;
+	struct blk_plug plug;
+	int ret;
+
+	blk_start_plug(&plug);
+	llist_for_each_entry_safe(cmd, next, list, handoff) {
+		ret = cmd_start(cmd);
+		if (ret == -EAGAIN)
+			cmd_block(cmd);
+		else if (ret)
+			cmd_end(cmd, ret);
+	}
+	blk_finish_plug(&plug);
+}
+
+/*
+ * No wake-up is lost. The thread stores @idle, then (set_current_state() is a
+ * full barrier) looks at the list. ->queue_rq pushes (a full barrier, too),
+ * then looks at @idle. So either it sees @idle and wakes the thread, whose
+ * state is set already, or the thread sees the command and does not sleep.
+ *
+ * A push while the thread works sees @idle false and costs nothing more. A
+ * push that is not the last of its batch wakes nobody: ->commit_rqs or the
+ * last one will, and @idle is looked at then.
+ */
+static void submitter_wait(struct submitter *sub)
+{
+	WRITE_ONCE(sub->idle, true);
+	set_current_state(TASK_IDLE | TASK_FREEZABLE);
+	if (llist_empty(&sub->handoff) && !kthread_should_stop())
+		schedule();
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(sub->idle, false);
+	try_to_freeze();
+}
+
+static void submitter_kick(struct submitter *sub)
+{
+	if (READ_ONCE(sub->idle) && !llist_empty(&sub->handoff))
+		wake_up_process(sub->task);
+}
+
+static int submitter_main(void *data)
+{
+	struct submitter *sub = data;
+
+	become_io_thread();
+	set_freezable();
+	while (!kthread_should_stop()) {
+		submitter_wait(sub);
+		submitter_drain(sub);
+	}
+	return 0;
+}
+
+/* What the block layer calls */
+
+/*
+ * A read of blocks that are known not to be allocated needs no thread. The
+ * look-up takes no lock and does not sleep; we are inside of an RCU section.
+ */
+static bool cmd_answer_zeros(struct vhdx_cmd *cmd)
+{
+	u32 len = blk_rq_bytes(cmd_request(cmd));
+	struct vhdx_extent extent;
+
+	if (req_op(cmd_request(cmd)) != REQ_OP_READ ||
+	    vhdx_chain_map_read(cmd->rqs->chain, cmd_pos(cmd), len, true, &extent) ||
+	    extent.kind != VHDX_EXTENT_ZERO || extent.len != len)
+		return false;
+	cmd_zero(cmd);
+	cmd_end(cmd, 0);
+	return true;
+}
+
+static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
+			     const struct blk_mq_queue_data *bd)
+{
+	struct submitter *sub = hctx->driver_data;
+	struct vhdx_cmd *cmd = blk_mq_rq_to_pdu(bd->rq);
+
+	blk_mq_start_request(bd->rq);
+	/* The threads may wait on behalf of whoever may not. */
+	bd->rq->cmd_flags &= ~REQ_NOWAIT;
+	cmd->rqs = sub->rqs;
+	cmd->bvec = NULL;
+	trace_vhdx_request_issue(sub->rqs->name, cmd_op_name(cmd), cmd_pos(cmd),
+				 blk_rq_bytes(bd->rq), bd->rq->cmd_flags & REQ_FUA);
+	if (!cmd_answer_zeros(cmd))
+		llist_add(&cmd->handoff, &sub->handoff);
+	/* Also when the last of the batch is done already: others wait. */
+	if (bd->last)
+		submitter_kick(sub);
+	return BLK_STS_OK;
+}
+
+static void commit_rqs(struct blk_mq_hw_ctx *hctx)
+{
+	submitter_kick(hctx->driver_data);
+}
+
+static int init_hctx(struct blk_mq_hw_ctx *hctx, void *driver_data, unsigned int idx)
+{
+	struct vhdx_requests *rqs = driver_data;
+
+	if (WARN_ON_ONCE(idx >= rqs->nr_queues))
+		return -EINVAL;
+	hctx->driver_data = &rqs->queues[idx];
+	return 0;
+}
+
+static const struct blk_mq_ops request_ops = {
+	.queue_rq	= queue_rq,
+	.commit_rqs	= commit_rqs,
+	.complete	= cmd_complete,
+	.init_hctx	= init_hctx,
+};
+
+void vhdx_requests_setup(struct vhdx_requests *rqs, struct blk_mq_tag_set *set)
+{
+	set->ops = &request_ops;
+	set->cmd_size = sizeof(struct vhdx_cmd);
+	set->driver_data = rqs;
+}
+
+/* Threads */
+
+static void requests_stop_threads(struct vhdx_requests *rqs)
+{
+	unsigned int i;
+
+	for (i = 0; i < rqs->nr_queues; i++)
+		if (rqs->queues[i].task)
+			kthread_stop(rqs->queues[i].task);
+	for (i = 0; i < NR_WORKERS; i++)
+		if (rqs->workers[i])
+			kthread_stop(rqs->workers[i]);
+}
+
+/* @task is NULL or a thread that was started, never an error. */
+static int requests_run(struct task_struct **task, int (*main)(void *), void *data,
+			const char *name, char kind, unsigned int i)
+{
+	struct task_struct *new = kthread_run(main, data, "%s-%c%u", name, kind, i);
+
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	*task = new;
+	return 0;
+}
+
+static int requests_start_threads(struct vhdx_requests *rqs)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < rqs->nr_queues; i++)
+		ret = requests_run(&rqs->queues[i].task, submitter_main,
+				   &rqs->queues[i], rqs->name, 'q', i);
+	for (i = 0; !ret && i < NR_WORKERS; i++)
+		ret = requests_run(&rqs->workers[i], worker_main, rqs,
+				   rqs->name, 'w', i);
+	return ret;
+}
+
+struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *chain,
+					  unsigned int nr_queues)
+{
+	struct vhdx_requests *rqs;
+	unsigned int i;
+	int ret;
+
+	rqs = kzalloc(struct_size(rqs, queues, nr_queues), GFP_KERNEL);
+	if (!rqs)
+		return ERR_PTR(-ENOMEM);
+	rqs->name = name;
+	rqs->chain = chain;
+	spin_lock_init(&rqs->lock);
+	INIT_LIST_HEAD(&rqs->blocked);
+	init_waitqueue_head(&rqs->wait);
+	rqs->nr_queues = nr_queues;
+	for (i = 0; i < nr_queues; i++) {
+		rqs->queues[i].rqs = rqs;
+		init_llist_head(&rqs->queues[i].handoff);
+	}
+	ret = requests_start_threads(rqs);
+	if (ret) {
+		vhdx_requests_stop(rqs);
+		return ERR_PTR(ret);
+	}
+	return rqs;
+}
+
+/*
+ * All requests have ended, but a ->queue_rq that handed one of them over may
+ * not have returned yet. It runs inside of an RCU section.
+ */
+void vhdx_requests_stop(struct vhdx_requests *rqs)
+{
+	synchronize_rcu();
+	requests_stop_threads(rqs);
+	kfree(rqs);
+}
