@@ -17,6 +17,12 @@ Q := $(if $(V),,@)
 
 include tools/tools.mk
 
+.PHONY: install
+install: install-tools
+
+.PHONY: uninstall
+uninstall: uninstall-tools
+
 .PHONY: modules
 modules:
 	$(Q)[ -e $(KDIR)/Makefile ] || { \

@@ -229,7 +229,7 @@ static unsigned int cmd_direction(struct vhdx_cmd *cmd)
  */
 static void cmd_bio_iter(struct vhdx_cmd *cmd, struct bio *bio, struct iov_iter *iter)
 {
-	struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
+	const struct bio_vec *first = __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
 	unsigned int nr = 0;
 	struct bvec_iter it;
 	struct bio_vec bv;

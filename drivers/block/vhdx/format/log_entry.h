@@ -27,6 +27,14 @@ struct vhdx_log_area {
 	guid_t	guid;
 };
 
+/* The log offset @len bytes behind @pos; @len is at most the ring's length. */
+static inline u32 vhdx_log_ring_add(const struct vhdx_log_area *area, u32 pos, u32 len)
+{
+	u64 next = (u64)pos + len;
+
+	return next >= area->len ? next - area->len : next;
+}
+
 /* Header of one entry, checked. Offsets of the log wrap at the ring's end. */
 struct vhdx_log_entry {
 	u64	seq;

@@ -15,17 +15,31 @@
 
 struct vhdx_finding;
 struct vhdx_log_area;
+struct vhdx_log_entry;
 struct vhdx_source;
 
-/* One valid entry; at most one for each sector of the log. */
+/**
+ * struct vhdx_log_slot - one valid entry; at most one for each sector of the log
+ * @seq: SequenceNumber
+ * @flushed_off: FlushedFileOffset
+ * @last_off: LastFileOffset
+ * @pos: log offset in bytes
+ * @len: EntryLength
+ * @tail: Tail
+ * @nr_desc: DescriptorCount
+ * @next: slot of the entry that follows it, ~0 if none does
+ * @follows: it follows another one
+ */
 struct vhdx_log_slot {
 	u64	seq;
 	u64	flushed_off;
 	u64	last_off;
-	u32	pos;		/* log offset, bytes */
+	u32	pos;
 	u32	len;
 	u32	tail;
 	u32	nr_desc;
+	u32	next;
+	bool	follows;
 };
 
 /**
@@ -55,6 +69,19 @@ struct vhdx_log_sequence {
 /* How many slots and how much scratch a scan needs, in bytes. */
 #define VHDX_LOG_SCAN_SLOTS(log_len)	((log_len) >> 12)
 #define VHDX_LOG_SCAN_SCRATCH		(128 * 1024)
+
+/* Read @len bytes, at most the ring's length, from log offset @pos on, wrapping. */
+int vhdx_log_read(const struct vhdx_source *src, const struct vhdx_log_area *area,
+		  u32 pos, void *buf, u32 len);
+
+/*
+ * Read the entry at log offset @pos and check all of it, the checksum last.
+ * @scratch is half of VHDX_LOG_SCAN_SCRATCH bytes. Returns 0 and fills @entry,
+ * or a negative errno of the source, or a positive fault.
+ */
+int vhdx_log_entry_verify(const struct vhdx_source *src,
+			  const struct vhdx_log_area *area, u32 pos, void *scratch,
+			  struct vhdx_log_entry *entry, struct vhdx_finding *fd);
 
 /*
  * Find the active sequence of @area in @src. @slots has room for

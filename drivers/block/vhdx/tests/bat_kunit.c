@@ -226,8 +226,8 @@ static struct scan *scan_init(struct kunit *test, const struct vhdx_geometry *ge
 	s->map = kunit_kzalloc(test, vhdx_bat_scan_bytes(size), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->table);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, s->map);
-	craft_region(s->table, 0, &(guid_t)VHDX_GUID_REGION_BAT, BAT_OFF, SZ_1M, 1);
-	craft_region(s->table, 1, &(guid_t)VHDX_GUID_REGION_METADATA, MIB(2), SZ_1M, 1);
+	craft_region(s->table, 0, &VHDX_GUID_REGION_BAT, BAT_OFF, SZ_1M, 1);
+	craft_region(s->table, 1, &VHDX_GUID_REGION_METADATA, MIB(2), SZ_1M, 1);
 	craft_region_seal(s->table, 2);
 	vhdx_bat_scan_init(&s->scan, geo, size, s->map, &header, s->table, 2);
 	return s;

@@ -72,7 +72,7 @@ static struct item *item_init(struct kunit *test, const struct pair *pairs, unsi
 	item->buf = kunit_kzalloc(test, MAX_LEN, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, item->buf);
 	raw = (void *)item->buf;
-	raw->type = (guid_t)VHDX_GUID_LOCATOR_TYPE_VHDX;
+	raw->type = VHDX_GUID_LOCATOR_TYPE_VHDX;
 	raw->key_value_count = cpu_to_le16(nr);
 	item->used = 20 + 12 * nr;
 	item->nr = nr;
@@ -138,7 +138,7 @@ static void locator_usual_test(struct kunit *test)
 	item_expect(test, item, VHDX_FAULT_NONE, 0);
 	KUNIT_EXPECT_EQ(test, item->loc.nr, 4);
 	KUNIT_EXPECT_EQ(test, item->loc.len, item->used);
-	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &(guid_t)LINKAGE));
+	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &LINKAGE));
 	KUNIT_EXPECT_TRUE(test, guid_is_null(&item->loc.linkage2));
 	for (i = 0; i < ARRAY_SIZE(usual); i++) {
 		vhdx_locator_pair(&item->loc, i, &key, &key_len, &value, &len);
@@ -174,15 +174,15 @@ static void locator_matches_test(struct kunit *test)
 	guid_t null = {};
 
 	item_expect(test, item, VHDX_FAULT_NONE, 0);
-	KUNIT_EXPECT_TRUE(test, vhdx_locator_matches(&item->loc, &(guid_t)LINKAGE));
-	KUNIT_EXPECT_FALSE(test, vhdx_locator_matches(&item->loc, &(guid_t)LINKAGE2));
+	KUNIT_EXPECT_TRUE(test, vhdx_locator_matches(&item->loc, &LINKAGE));
+	KUNIT_EXPECT_FALSE(test, vhdx_locator_matches(&item->loc, &LINKAGE2));
 	KUNIT_EXPECT_FALSE(test, vhdx_locator_matches(&item->loc, &null));
 
 	item = item_init(test, both, ARRAY_SIZE(both));
 	item_expect(test, item, VHDX_FAULT_NONE, 0);
-	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage2, &(guid_t)LINKAGE2));
-	KUNIT_EXPECT_TRUE(test, vhdx_locator_matches(&item->loc, &(guid_t)LINKAGE));
-	KUNIT_EXPECT_TRUE(test, vhdx_locator_matches(&item->loc, &(guid_t)LINKAGE2));
+	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage2, &LINKAGE2));
+	KUNIT_EXPECT_TRUE(test, vhdx_locator_matches(&item->loc, &LINKAGE));
+	KUNIT_EXPECT_TRUE(test, vhdx_locator_matches(&item->loc, &LINKAGE2));
 	KUNIT_EXPECT_FALSE(test, vhdx_locator_matches(&item->loc, &null));
 }
 
@@ -244,7 +244,7 @@ static void locator_linkage_test(struct kunit *test)
 
 	item_expect(test, item, c->good ? 0 : VHDX_FAULT_LOCATOR_LINKAGE_GUID, value);
 	if (c->good)
-		KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &(guid_t)LINKAGE));
+		KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &LINKAGE));
 
 	pairs[0].value = LINKAGE_TEXT;
 	pairs[2].value = c->text;
@@ -465,7 +465,7 @@ static void locator_unaligned_test(struct kunit *test)
 	item_pair(item, 0, &usual[0]);
 	item_pair(item, 1, &usual[1]);
 	item_expect(test, item, VHDX_FAULT_NONE, 0);
-	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &(guid_t)LINKAGE));
+	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &LINKAGE));
 	KUNIT_EXPECT_TRUE(test, vhdx_locator_find(&item->loc, "relative_path", &len) != NULL);
 }
 

@@ -213,10 +213,10 @@ static void log_scan_story_test(struct kunit *test)
 	u32 i;
 
 	for (i = 0; i < c->nr_steps; i++) {
-		r->area.guid = c->steps[i].stale ? (guid_t)STALE_GUID : (guid_t)RING_GUID;
+		r->area.guid = c->steps[i].stale ? STALE_GUID : RING_GUID;
 		put(r, c->steps[i].pos, c->steps[i].seq, c->steps[i].tail, c->steps[i].nr_data);
 	}
-	r->area.guid = (guid_t)RING_GUID;
+	r->area.guid = RING_GUID;
 	if (c->nr)
 		expect_found(test, r, c->tail, c->head, c->nr, c->head_seq);
 	else
@@ -339,10 +339,10 @@ static void torn_prepare(struct ring *r, u32 old)
 	u32 i;
 
 	memset(r->log, 0, r->area.len);
-	r->area.guid = old == 1 ? (guid_t)RING_GUID : (guid_t)STALE_GUID;
+	r->area.guid = old == 1 ? RING_GUID : STALE_GUID;
 	for (i = 0; old && i < NR_SECTORS; i++)
 		put(r, i, 50 + i, i, 0);
-	r->area.guid = (guid_t)RING_GUID;
+	r->area.guid = RING_GUID;
 	put(r, 11, 100, 11, 0);
 	put(r, 12, 101, 11, 0);
 }

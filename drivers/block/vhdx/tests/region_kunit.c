@@ -66,7 +66,7 @@ static void region_windows_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, out.meta_len, 0x100000);
 	KUNIT_EXPECT_EQ(test, out.nr, 2);
 	vhdx_region_decode(table, 1, &region);
-	KUNIT_EXPECT_TRUE(test, guid_equal(&region.guid, &(guid_t)META));
+	KUNIT_EXPECT_TRUE(test, guid_equal(&region.guid, &META));
 	KUNIT_EXPECT_EQ(test, region.off, 0x200000);
 	KUNIT_EXPECT_EQ(test, region.len, 0x100000);
 	KUNIT_EXPECT_TRUE(test, region.required);
@@ -237,7 +237,7 @@ static void region_table_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fd.off, VHDX_REGION1_OFF + c->off);
 	KUNIT_EXPECT_EQ(test, fd.value, c->value);
 	if (fault == VHDX_FAULT_REGION_UNKNOWN)
-		KUNIT_EXPECT_TRUE(test, guid_equal(&fd.guid, &(guid_t)OTHER2));
+		KUNIT_EXPECT_TRUE(test, guid_equal(&fd.guid, &OTHER2));
 	else
 		KUNIT_EXPECT_TRUE(test, guid_is_null(&fd.guid));
 }
@@ -249,8 +249,8 @@ static void region_no_log_test(struct kunit *test)
 	u8 *table = table_alloc(test);
 	struct vhdx_regions out;
 
-	craft_region(table, 0, &(guid_t)BAT, MIB(1), SZ_1M, 1);
-	craft_region(table, 1, &(guid_t)META, MIB(2), SZ_1M, 1);
+	craft_region(table, 0, &BAT, MIB(1), SZ_1M, 1);
+	craft_region(table, 1, &META, MIB(2), SZ_1M, 1);
 	craft_region_seal(table, 2);
 	KUNIT_EXPECT_EQ(test, vhdx_region_table_check(table, VHDX_REGION1_OFF, SZ_4M, &hdr,
 						      &out, NULL), VHDX_FAULT_NONE);
@@ -266,13 +266,13 @@ static void region_count_test(struct kunit *test)
 	struct vhdx_finding fd;
 	u32 i;
 
-	craft_region(table, 0, &(guid_t)META, MIB(2), SZ_1M, 1);
+	craft_region(table, 0, &META, MIB(2), SZ_1M, 1);
 	for (i = 1; i < 2046; i++) {
 		guid.b[0] = i;
 		guid.b[1] = i >> 8;
 		craft_region(table, i, &guid, MIB(2 + i), SZ_1M, 0);
 	}
-	craft_region(table, 2046, &(guid_t)BAT, MIB(2 + 2046), SZ_1M, 1);
+	craft_region(table, 2046, &BAT, MIB(2 + 2046), SZ_1M, 1);
 	craft_region_seal(table, 2047);
 	KUNIT_EXPECT_EQ(test, vhdx_region_table_check(table, VHDX_REGION1_OFF, MIB(2049), &header,
 						      &out, NULL), VHDX_FAULT_NONE);
@@ -306,8 +306,8 @@ static struct copies *copies_init(struct kunit *test, u64 bat0, u64 bat1)
 	ram_init(&cp->ram, SZ_8M);
 	for (i = 0; i < 2; i++) {
 		cp->disk[i] = table_alloc(test);
-		craft_region(cp->disk[i], 0, &(guid_t)BAT, bat[i], SZ_1M, 1);
-		craft_region(cp->disk[i], 1, &(guid_t)META, MIB(2), SZ_1M, 1);
+		craft_region(cp->disk[i], 0, &BAT, bat[i], SZ_1M, 1);
+		craft_region(cp->disk[i], 1, &META, MIB(2), SZ_1M, 1);
 		craft_region_seal(cp->disk[i], 2);
 		ram_extent_add(&cp->ram, i ? VHDX_REGION2_OFF : VHDX_REGION1_OFF,
 			       VHDX_REGION_TABLE_SIZE, cp->disk[i]);

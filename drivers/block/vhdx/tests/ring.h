@@ -61,7 +61,7 @@ static inline struct ring *ring_init(struct kunit *test, u32 nr_sectors)
 
 	r->area.off = RING_OFF;
 	r->area.len = nr_sectors * SECTOR;
-	r->area.guid = (guid_t)RING_GUID;
+	r->area.guid = RING_GUID;
 	r->log = ring_alloc(test, r->area.len);
 	r->slots = ring_alloc(test, VHDX_LOG_SCAN_SLOTS(r->area.len) * sizeof(*r->slots));
 	r->scratch = ring_alloc(test, VHDX_LOG_SCAN_SCRATCH);
@@ -225,7 +225,7 @@ static inline void writer_commit(struct writer *w, unsigned int gone)
 static inline void writer_litter(struct writer *w)
 {
 	u32 pos = 0, nr = VHDX_LOG_SCAN_SLOTS(w->r->area.len);
-	struct craft_entry e = { .guid = (guid_t)STALE_GUID, .seq = w->seq };
+	struct craft_entry e = { .guid = STALE_GUID, .seq = w->seq };
 
 	while (nr--) {
 		e.tail = pos;

@@ -213,7 +213,7 @@ static void text_finding_test(struct kunit *test)
 		 vhdx_fault_text(VHDX_FAULT_BAT_OVERLAP));
 	KUNIT_EXPECT_STREQ(test, buf, want);
 
-	fd.guid = (guid_t)GUID1;
+	fd.guid = GUID1;
 	vhdx_finding_to_text(buf, sizeof(buf), &fd);
 	KUNIT_EXPECT_TRUE(test, strstr(buf, "region-unknown at 0x30050: ") == buf);
 	KUNIT_EXPECT_TRUE_MSG(test, strstr(buf, GUID1_TEXT) != NULL, "%s", buf);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The strings of a VHDX file for people. */
+#ifndef LIBVHDX_UTF16_H
+#define LIBVHDX_UTF16_H
+
+#include <linux/types.h>
+
+/*
+ * Convert the @len bytes of UTF-16LE at @src (any alignment) to UTF-8 in
+ * @buf; ends at a NUL. What is no character and what does not print becomes
+ * U+FFFD. Always terminates @buf; cuts at a character. Returns the length.
+ */
+size_t libvhdx_utf16_to_utf8(char *buf, size_t size, const u8 *src, size_t len);
+
+/* Enough for @len bytes of UTF-16. */
+#define LIBVHDX_UTF8_SIZE(len)	((size_t)(len) / 2 * 3 + 1)
+
+#endif

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Sourced by each test_*.sh: KTAP output, a folder of its own on tmpfs, devices
+# and disks that go away at the end, and what many tests need.
+#
+# A test runs cases with run/reject or ends them with pass/fail/skip, and ends
+# with finish. Exit status: 0 passed, 1 failed, 4 skipped as a whole.
+
+set -u
+shopt -s nullglob
+export LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+
+TOP=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+IMAGES=$TOP/../../vhdx/images
+MODEL=$IMAGES/vhdxmodel.py
+SHARED=${VHDX_SHARED_IMAGES:-$TOP/../../../../../shared/images}
+KSFT_SKIP=4
+MIB=1048576
+WORK=		# folder of this test, a tmpfs
+DEV=		# device of the last attach
+SYS=		# its folder in sysfs
+nr_cases=0 nr_failed=0 nr_skipped=0 finished=
+
+# --- results ----------------------------------------------------------------
+
+comment() {
+	printf "# %s\n" "${*//$'\n'/$'\n# '}"
+}
+
+pass() {
+	echo "ok $((++nr_cases)) $*"
+}
+
+# fail NAME [WHY]
+fail() {
+	echo "not ok $((++nr_cases)) $1"
+	((++nr_failed))
+	[[ $# -lt 2 ]] || comment "${*:2}"
+}
+
+# skip NAME WHY
+skip() {
+	echo "ok $((++nr_cases)) $1 # SKIP ${*:2}"
+	((++nr_skipped))
+}
+
+# The whole test cannot run here.
+skip_all() {
+	finished=1
+	echo "1..0 # SKIP $*"
+	exit $KSFT_SKIP
+}
+
+# run NAME COMMAND...: a case that passes when COMMAND does.
+run() {
+	local name=$1 status
+
+	shift
+	"$@" >"$WORK/.out" 2>&1 && { pass "$name"; return 0; }
+	status=$?
+	fail "$name" "exit status $status of: $*"
+	tail -n 15 "$WORK/.out" | sed 's/^/#   /'
+	return 1
+}
+
+# reject NAME TEXT COMMAND...: COMMAND must fail and say TEXT (a glob, "*": any).
+reject() {
+	local name=$1 text=$2 out
+
+	shift 2
+	if out=$("$@" 2>&1); then
+		fail "$name" "should have failed: $*"
+	elif [[ $out != *$text* ]]; then
+		fail "$name" "'$text' is not in what it said:" "$out"
+	else
+		pass "$name"
+		return 0
+	fi
+	return 1
+}
+
+# equal NAME WANT GOT
+equal() {
+	[[ $2 == "$3" ]] && { pass "$1"; return 0; }
+	fail "$1" "wanted '$2', got '$3'"
+	return 1
+}
+
+# --- the kernel's log --------------------------------------------------------
+
+MARK=
+nr_marks=0
+
+# What the kernel says from now on is what dmesg_since_mark prints.
+mark() {
+	MARK="vhdx-test $$-$((++nr_marks)) $*"
+	echo "$MARK" >/dev/kmsg
+}
+
+dmesg_since_mark() {
+	dmesg | sed "1,/vhdx-test $$-$nr_marks /d"
+}
+
+dmesg_has() {
+	dmesg_since_mark | grep -qF -- "$1"
+}
+
+# No warning, oops or lockdep report since this test began.
+kernel_is_content() {
+	local bad='WARNING:|BUG:|KASAN|UBSAN|Oops|INFO: (task|possible)|possible (circular|recursive)|general protection|Call Trace'
+
+	! dmesg | sed "1,/vhdx-test $$-1 /d" | grep -aE -A12 -- "$bad"
+}
+
+# --- set-up and clean-up ------------------------------------------------------
+
+need_root() {
+	[[ $(id -u) == 0 ]] || skip_all "must run as root"
+}
+
+need_driver() {
+	[[ -e /dev/vhdx-control ]] || modprobe -q vhdx
+	[[ -e /dev/vhdx-control ]] || skip_all "the driver is not loaded: no /dev/vhdx-control"
+	command -v vhdxctl >/dev/null || skip_all "vhdxctl is not installed"
+}
+
+# need PROGRAM...: skips the test when one is missing.
+need() {
+	local program
+
+	for program; do
+		command -v "$program" >/dev/null || skip_all "$program is not installed"
+	done
+}
+
+have() {
+	command -v "$1" >/dev/null
+}
+
+# have_fs TYPE: mkfs and a kernel that mounts it.
+have_fs() {
+	have "mkfs.$1" || return 1
+	modprobe -q "$1"
+	grep -qw "$1" /proc/filesystems
+}
+
+# setup: everything a test needs; the tmpfs is for sparse files.
+setup() {
+	need_root
+	need_driver
+	need python3
+	WORK=$(mktemp -d "${VHDX_TEST_DIR:-/tmp}/vhdx-test.XXXXXX") || exit 1
+	trap cleanup EXIT
+	trap 'exit 1' INT TERM
+	mount -t tmpfs -o "size=${VHDX_TEST_TMPFS:-75%}" vhdx-test "$WORK" || exit 1
+	echo on >/proc/sys/kernel/printk_devkmsg 2>/dev/null
+	mark "${0##*/}"
+}
+
+settle() {
+	[[ ! -S /run/udev/control ]] || udevadm settle -t 10
+}
+
+# Everything attached from below our folder.
+detach_ours() {
+	local file
+
+	for file in /sys/block/vhdx*/vhdx/backing_file; do
+		[[ $(<"$file") == "$WORK"* ]] || continue
+		file=${file#/sys/block/}
+		vhdxctl detach "/dev/${file%%/*}"
+	done
+}
+
+unmount_ours() {
+	local dir
+
+	awk -v top="$WORK/" 'index($2, top) == 1 { print $2 }' /proc/mounts | tac |
+		while read -r dir; do umount "$dir" || umount -l "$dir"; done
+}
+
+# Last in, first out: file systems, devices, what lies under them.
+cleanup() {
+	local status=$?
+
+	if [[ -z $finished ]]; then
+		echo "not ok $((++nr_cases)) the test ended early"
+		status=1
+	fi
+	cd / || exit 1
+	unmount_ours >&2
+	detach_ours >&2
+	unmount_ours >&2
+	remove_disks >&2
+	umount "$WORK" || umount -l "$WORK"
+	rmdir "$WORK"
+	exit "$status"
+}
+
+finish() {
+	cd / || exit 1
+	unmount_ours
+	detach_ours >/dev/null
+	run "nothing in the kernel's log" kernel_is_content
+	finished=1
+	echo "1..$nr_cases"
+	((nr_failed == 0)) || exit 1
+	((nr_skipped < nr_cases - 1)) || [[ $nr_skipped == 0 ]] || exit $KSFT_SKIP
+	exit 0
+}
+
+# --- images ------------------------------------------------------------------
+
+model() {
+	python3 "$MODEL" "$@"
+}
+
+# create FILE SIZE [OPTION]...: a new image
+create() {
+	vhdxctl create -s "$2" "${@:3}" "$1"
+}
+
+# attach [OPTION]... FILE: sets DEV and SYS
+attach() {
+	DEV=$(vhdxctl attach "$@") || return 1
+	SYS=/sys/block/${DEV#/dev/}
+	settle
+}
+
+detach() {
+	settle
+	vhdxctl detach "${1:-$DEV}"
+}
+
+# attr NAME: one value of the attached image
+attr() {
+	cat "$SYS/vhdx/$1"
+}
+
+# CRAFTED is the folder of the crafted images, shared by the tests of one run.
+need_crafted() {
+	CRAFTED=${VHDX_TEST_CRAFTED:-$WORK/crafted}
+	[[ -e $CRAFTED/good.tsv ]] || "$IMAGES/mkimages.py" "$CRAFTED" >/dev/null || exit 1
+}
+
+# The images of others, unpacked: a fresh folder OTHERS, files of this test.
+need_others() {
+	[[ -d $SHARED ]] || skip_all "there are no images of others: $SHARED is missing"
+	OTHERS=$WORK/others
+	"$IMAGES/unpackimages.py" "$SHARED" "$OTHERS" >/dev/null || exit 1
+}
+
+# rows FILE: a table without its comments
+rows() {
+	grep -v '^#' "$1"
+}
+
+# The image is clean by every reader that knows it.
+accepted() {
+	model --check --clean "$1" && vhdxctl check "$1" || return 1
+	# qemu-img knows 512-byte sectors only, and no disk without a parent.
+	model --info "$1" | grep -qx 'logical_sector_size 512' || return 0
+	! have qemu-img || qemu-img check -q -f vhdx "$1"
+}
+
+# --- disks for file systems and device mapper ---------------------------------
+
+dm_names=()
+loops=()
+nr_disks=0
+
+# disk MIB: sets DISK to an empty block device of at least this size. A RAM
+# disk is used where one is large enough, else a loop device on tmpfs.
+disk() {
+	local ram=/dev/ram$nr_disks
+
+	[[ -e /dev/ram0 ]] || modprobe -q brd rd_nr=3 rd_size=$((512 * 1024))
+	settle
+	if [[ -b $ram ]] && (($(blockdev --getsize64 "$ram") >= $1 * MIB)); then
+		DISK=$ram
+		blockdev --flushbufs "$ram"
+	else
+		truncate -s "$1M" "$WORK/disk$nr_disks"
+		DISK=$(losetup --find --show "$WORK/disk$nr_disks") || return 1
+		loops+=("$DISK")
+	fi
+	((++nr_disks))
+}
+
+remove_disks() {
+	local name
+
+	for name in "${dm_names[@]}"; do
+		dmsetup remove --retry "$name"
+	done
+	for name in "${loops[@]}"; do
+		losetup -d "$name"
+	done
+	# A RAM disk keeps its pages until the module goes.
+	((nr_disks == 0)) || rmmod brd 2>/dev/null
+}
+
+# make_fs TYPE DEVICE
+make_fs() {
+	case $1 in
+	ext4)	mkfs.ext4 -q -F "$2" ;;
+	xfs)	mkfs.xfs -q -f "$2" ;;
+	btrfs)	mkfs.btrfs -q -f "$2" ;;
+	vfat)	mkfs.vfat -F 32 "$2" >/dev/null ;;
+	ntfs)	mkfs.ntfs -q -F -Q "$2" ;;
+	esac
+}
+
+# check_fs TYPE DEVICE
+check_fs() {
+	case $1 in
+	ext4)	e2fsck -f -n "$2" ;;
+	xfs)	xfs_repair -n "$2" ;;
+	btrfs)	btrfs check "$2" ;;
+	vfat)	fsck.vfat -n "$2" ;;
+	ntfs)	ntfsfix -n "$2" ;;
+	esac
+}
+
+# mount_disk TYPE MIB: a fresh file system on a fresh disk, mounted on MNT
+mount_disk() {
+	disk "$2" || return 1
+	MNT=$WORK/mnt$nr_disks
+	mkdir -p "$MNT"
+	make_fs "$1" "$DISK" && mount -t "$1" "$DISK" "$MNT"
+}

@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Run the tests of this folder and add up their cases.
+#
+#   run_all.sh [-q] [-l] [-t PATTERN]...
+#	-t PATTERN	only tests whose name matches the glob; may be repeated
+#	-q		a quick choice of tests
+#	-l		list what would run
+#
+# Exit status: 0 all passed or skipped, 1 something failed, 4 nothing could run.
+
+cd -- "$(dirname -- "$0")" || exit 1
+
+QUICK=(test_attach_basic test_attach_partitions test_fault_attach test_log_replay
+	test_log_readonly test_io_oracle)
+BASE=${VHDX_TEST_DIR:-/tmp}
+
+choose() {
+	local name pattern
+
+	for name in test_*.sh; do
+		((${#patterns[@]})) || { echo "$name"; continue; }
+		for pattern in "${patterns[@]}"; do
+			# shellcheck disable=SC2053  # the right side is a pattern
+			if [[ ${name%.sh} == $pattern || ${name%.sh} == test_$pattern ]]; then
+				echo "$name"
+				break
+			fi
+		done
+	done
+}
+
+# Images that several tests only read are made once.
+make_crafted() {
+	shared=$(mktemp -d "$BASE/vhdx-crafted.XXXXXX") || exit 1
+	trap 'umount "$shared"; rmdir "$shared"' EXIT
+	mount -t tmpfs vhdx-crafted "$shared" || return
+	PYTHONDONTWRITEBYTECODE=1 ../../vhdx/images/mkimages.py "$shared/images" >/dev/null &&
+		export VHDX_TEST_CRAFTED=$shared/images
+}
+
+# count REGEX: how many lines of the last test's output match
+count() {
+	grep -cE "$1" "$log"
+}
+
+run_one() {
+	local name=$1 start=$SECONDS status
+
+	echo "    # $name"
+	timeout -k 10 "$limit" "./$name" 2>&1 | tee "$log" | sed 's/^/    /'
+	status=${PIPESTATUS[0]}
+	((passed += $(count '^ok ') - $(count '^ok .* # SKIP')))
+	((skipped += $(count '^ok .* # SKIP|^1\.\.0 # SKIP')))
+	((failed += $(count '^not ok ')))
+	echo "    # $((SECONDS - start)) s"
+	case $status in
+	0)	echo "ok $((++number)) ${name%.sh}" ;;
+	4)	echo "ok $((++number)) ${name%.sh} # SKIP" ;;
+	*)	echo "not ok $((++number)) ${name%.sh} # exit status $status"
+		bad=1
+		(($(count '^not ok ') > 0)) || ((++failed)) ;;
+	esac
+}
+
+patterns=()
+list=
+while getopts qlt: option; do
+	case $option in
+	q)	patterns+=("${QUICK[@]}") ;;
+	l)	list=1 ;;
+	t)	patterns+=("$OPTARG") ;;
+	*)	sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	esac
+done
+
+mapfile -t tests < <(choose)
+if [[ -n $list ]]; then
+	printf '%s\n' "${tests[@]}"
+	exit 0
+fi
+if ((${#tests[@]} == 0)); then
+	echo "no test matches" >&2
+	exit 2
+fi
+
+limit=$(sed -n 's/^timeout=//p' settings)
+log=$(mktemp "$BASE/vhdx-log.XXXXXX") || exit 1
+number=0 passed=0 failed=0 skipped=0 bad=0
+echo "KTAP version 1"
+echo "1..${#tests[@]}"
+[[ $(id -u) != 0 ]] || make_crafted
+for test in "${tests[@]}"; do
+	run_one "$test"
+done
+rm -f "$log"
+echo "# $passed passed, $failed failed, $skipped skipped"
+((bad == 0)) || exit 1
+((passed > 0)) || exit 4

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What is in use stays; who wants to wait says so.
+. "$(dirname -- "$0")/lib.sh"
+setup
+need mkfs.ext4
+
+gone() {
+	for _ in $(seq 50); do
+		[[ -e /sys/block/${1#/dev/} ]] || return 0
+		sleep 0.1
+	done
+	return 1
+}
+
+create "$WORK/a.vhdx" 64M && attach "$WORK/a.vhdx" || exit 1
+dev=$DEV
+reject "the same image twice" "$dev" vhdxctl attach "$WORK/a.vhdx"
+ln "$WORK/a.vhdx" "$WORK/b.vhdx"
+reject "the same image by another name" "*" vhdxctl attach "$WORK/b.vhdx"
+reject "rmmod while attached" "*" rmmod vhdx
+exec 7<"$dev"
+reject "detach while open" "in use" vhdxctl detach "$dev"
+exec 7<&-
+mkfs.ext4 -q "$dev" && mkdir "$WORK/mnt" && mount "$dev" "$WORK/mnt" || exit 1
+reject "detach while mounted" "in use" vhdxctl detach "$dev"
+run "still usable" dd if=/dev/urandom of="$WORK/mnt/x" bs=64k count=16 conv=fsync
+run "lazy detach while mounted" vhdxctl detach --lazy "$dev"
+run "still there" test -e "/sys/block/${dev#/dev/}"
+run "still writable" dd if=/dev/urandom of="$WORK/mnt/y" bs=64k count=16 conv=fsync
+umount "$WORK/mnt"
+run "gone after the last close" gone "$dev"
+run "clean" accepted "$WORK/a.vhdx"
+
+run "attach with autoclear" attach --autoclear "$WORK/a.vhdx"
+equal "autoclear" 1 "$(attr autoclear)"
+run "file system is right" e2fsck -f -n "$DEV"
+run "gone after use" gone "$DEV"
+
+reject "detach what is not attached" "not attached" vhdxctl detach "$dev"
+attach "$WORK/a.vhdx"
+create "$WORK/c.vhdx" 16M && vhdxctl attach "$WORK/c.vhdx" >/dev/null
+run "detach --all" vhdxctl detach --all
+equal "nothing is left" "" "$(echo /sys/block/vhdx*)"
+finish

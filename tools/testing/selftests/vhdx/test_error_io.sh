@@ -1,0 +1,50 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The disk under the image fails: errors reach the writer, what was stable
+# before stays, and the image can be attached again afterwards.
+. "$(dirname -- "$0")/lib.sh"
+setup
+need dmsetup mkfs.ext4
+modprobe -q dm_mod
+dmsetup version >/dev/null 2>&1 || skip_all "no device mapper"
+
+sectors() {
+	blockdev --getsz "$1"
+}
+
+table() {
+	dmsetup suspend --noflush --nolockfs vhdx-test-io && dmsetup load vhdx-test-io --table "$1" &&
+		dmsetup resume vhdx-test-io
+}
+
+disk 256 || exit 1
+disk=$DISK
+good="0 $(sectors "$disk") linear $disk 0"
+dmsetup create vhdx-test-io --table "$good" || exit 1
+dm_names+=(vhdx-test-io)
+# The journal's file system must not go away on errors: no journal.
+mkfs.ext4 -q -F -O ^has_journal /dev/mapper/vhdx-test-io && mkdir "$WORK/mnt" &&
+	mount -o errors=continue /dev/mapper/vhdx-test-io "$WORK/mnt" || exit 1
+image=$WORK/mnt/a.vhdx
+create "$image" 128M --block-size 1M && attach "$image" || exit 1
+dd if=/dev/urandom of="$WORK/data" bs=1M count=6 status=none
+run "6 MiB are stable" dd if="$WORK/data" of="$DEV" bs=1M oflag=direct conv=fsync
+mark
+run "the disk fails" table "0 $(sectors "$disk") error"
+reject "writes fail" "Input/output error" \
+	dd if=/dev/zero of="$DEV" bs=1M seek=20 count=2 oflag=direct conv=fsync
+reject "reads fail" "Input/output error" \
+	dd if="$DEV" of=/dev/null bs=1M count=1 iflag=direct
+run "the kernel's log names the device" dmesg_has "${DEV#/dev/}"
+run "mode is one of the ladder" grep -qxE 'write|read-only|failed' "$SYS/vhdx/mode"
+run "the disk is back" table "$good"
+comment "detach: $(vhdxctl detach "$DEV" 2>&1)"
+equal "detached" "" "$(echo /sys/block/vhdx*)"
+run "attach again" attach "$image"
+run "what was stable is there" cmp -n $((6 * MIB)) "$DEV" "$WORK/data"
+run "writable" dd if="$WORK/data" of="$DEV" bs=1M seek=40 oflag=direct conv=fsync
+run "detach" detach
+run "clean" accepted "$image"
+umount "$WORK/mnt"
+# The errors above are meant: only the driver's own warnings count.
+finish

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# The order on the wire: with dm-log-writes under the file system, log entries
+# are stable before the BAT changes, and the Tail passes nothing unflushed.
+. "$(dirname -- "$0")/lib.sh"
+setup
+need dmsetup
+modprobe -q dm_log_writes
+dmsetup targets 2>/dev/null | grep -q '^log-writes' || skip_all "no dm-log-writes"
+
+# Allocating writes with an fsync now and then, a pause in which the log is
+# emptied, and more of them.
+load() {
+	"$TOP/randwrite.py" "$DEV" "$WORK/raw" $((seed + 1)) 150 &&
+		for n in 3 9 27; do
+			dd if=/dev/urandom of="$DEV" bs=4k count=1 seek=$((n * 256)) conv=fsync,notrunc \
+				status=none || return 1
+		done
+}
+
+idle() {
+	for _ in $(seq 20); do
+		[[ $(attr log_state) != clean ]] || return 0
+		sleep 1
+	done
+	return 1
+}
+
+# order FS LOG: the small log makes the Tail move often
+order() {
+	local name=vhdx-test-$1 image=$WORK/mnt-$1/a.vhdx disk log
+
+	disk 320 && disk=$DISK && disk 400 && log=$DISK || return 1
+	dmsetup create "$name" --table \
+		"0 $(blockdev --getsz "$disk") log-writes $disk $log" || return 1
+	dm_names+=("$name")
+	mkdir -p "$WORK/mnt-$1"
+	make_fs "$1" "/dev/mapper/$name" && mount -t "$1" "/dev/mapper/$name" "$WORK/mnt-$1" ||
+		return 1
+	vhdxctl create -s 96M --block-size 1M "$image" && sync -f "$image" && dmsetup message "$name" 0 mark attach &&
+		attach "$image" && load && idle && load && detach || return 1
+	sync -f "$image"
+	dmsetup message "$name" 0 mark end
+	"$TOP/logwrites.py" "$log" "$image" >"$WORK/order" 2>&1
+	local status=$?
+	comment "$1: $(xargs <"$WORK/order")"
+	cat "$WORK/order"
+	accepted "$image" && umount "$WORK/mnt-$1" || status=1
+	dmsetup remove --retry "$name"
+	return "$status"
+}
+
+seed=$RANDOM
+comment "seed $seed"
+for fs in ext4 xfs; do
+	if have_fs $fs; then
+		run "$fs" order $fs
+		comment "$(xargs <"$WORK/order")"
+		detach_ours
+	else
+		skip "$fs" "no mkfs.$fs or no driver for it"
+	fi
+	rm -f "$WORK/raw"
+done
+finish

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# Debian packages that building, testing and the demo need, and the function
+# that installs those that are missing. To be sourced.
+
+vhdx_packages=(
+	# builds
+	bc bison build-essential clang flex kmod libblkid-dev libelf-dev
+	libsmartcols-dev libssl-dev linux-headers-amd64 pkgconf rsync
+	# lint
+	perl pyflakes3 shellcheck sparse
+	# virtual machines and roots
+	busybox-static cpio debian-archive-keyring mmdebstrap qemu-system-x86
+	xz-utils zstd
+	# file systems, and readers that are not ours
+	btrfs-progs dosfstools e2fsprogs fio libvhdi-utils ntfs-3g p7zip-full
+	python3 python3-libvhdi qemu-utils util-linux xfsprogs
+)
+
+# Names of the packages that are not installed.
+missing_packages() {
+	local package
+
+	for package in "${vhdx_packages[@]}"; do
+		[ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+			echo "$package"
+	done
+}
+
+apt_get() {
+	local sudo=()
+
+	[ "$(id -u)" = 0 ] || sudo=(sudo -n)
+	DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get -qq \
+		-o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# install_packages LOG: what cannot be installed is missed by who needs it.
+install_packages() {
+	local log=$1 missing
+
+	mapfile -t missing < <(missing_packages)
+	[ ${#missing[@]} -gt 0 ] || return 0
+	echo "# installing ${missing[*]}"
+	if ! { apt_get update && apt_get install -y --no-install-recommends "${missing[@]}"; } \
+		>"$log" 2>&1; then
+		tail -n 30 "$log" | sed 's/^/# /'
+		echo "# not all packages could be installed; what needs them will say so"
+	fi
+}

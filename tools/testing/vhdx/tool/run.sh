@@ -1,0 +1,666 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of vhdxctl that need neither the driver nor privileges. Prints KTAP;
+# exit status 0 when nothing failed. Readers that others wrote (qemu-img,
+# vhdiinfo) are asked where they are installed.
+#
+#   VHDXCTL      program to test (default: build/vhdxctl, built when missing)
+#   VHDX_IMAGES  directory of images that others wrote, *.vhdx.xz
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../../../.." && pwd)
+images=${VHDX_IMAGES:-$top/../shared/images}
+out=$top/build/tools/test
+
+if [ -z "$VHDXCTL" ]; then
+	make -s -C "$top" tools || exit 1
+	VHDXCTL=$top/build/vhdxctl
+fi
+mkdir -p "$out"
+for helper in lock_hold create_faults overlay_model; do
+	# shellcheck disable=SC2086 # CFLAGS is a list
+	${CC:-cc} -O1 -g -Wall -Wextra -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $CFLAGS \
+		-I"$top/tools/include" -I"$top/drivers/block/vhdx/format" \
+		-I"$top/tools/lib/vhdx" -o "$out/$helper" "$here/$helper.c" \
+		"$top"/tools/lib/vhdx/*.c "$top"/drivers/block/vhdx/format/*.c || exit 1
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/vhdxctl-test.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+nr=0 passed=0 failed=0 skipped=0
+
+# ktap NAME FUNCTION: one test; it fails by a status other than 0, 4 skips.
+# The function runs in a subshell: what it sets is gone afterwards.
+ktap()
+{
+	nr=$((nr + 1))
+	("$2") >log 2>&1
+	status=$?
+	case $status in
+	0)
+		passed=$((passed + 1))
+		echo "ok $nr $1"
+		;;
+	4)
+		skipped=$((skipped + 1))
+		echo "ok $nr $1 # SKIP $(tail -n 1 log)"
+		;;
+	*)
+		failed=$((failed + 1))
+		sed 's/^/# /' log
+		echo "not ok $nr $1"
+		;;
+	esac
+}
+
+skip()
+{
+	echo "$*"
+	exit 4
+}
+
+fail()
+{
+	echo "failed: $*"
+	exit 1
+}
+
+have()
+{
+	command -v "$1" >/dev/null 2>&1
+}
+
+# expect STATUS COMMAND...: run it and look at its exit status; output in "said".
+expect()
+{
+	want=$1
+	shift
+	"$@" >said 2>&1
+	status=$?
+	cat said
+	[ "$status" -eq "$want" ] || fail "exit status $status, not $want: $*"
+}
+
+says()
+{
+	grep -q -- "$1" said || fail "no '$1' in what it said"
+}
+
+# bytes OFFSET FILE: write the hexadecimal bytes from standard input there.
+bytes()
+{
+	python3 -c 'import sys
+with open(sys.argv[2], "r+b") as f:
+    f.seek(int(sys.argv[1], 0))
+    f.write(bytes.fromhex(sys.stdin.read()))' "$1" "$2"
+}
+
+json()
+{
+	python3 -c 'import json, sys
+value = json.load(open(sys.argv[1]))
+for key in sys.argv[2:]:
+    value = value[int(key) if key.isdigit() else key]
+print(value)' "$@"
+}
+
+sum()
+{
+	sha256sum "$1" | cut -d' ' -f1
+}
+
+# An image of 256 MiB with 1 MiB blocks; the BAT is at 3 MiB, blocks from 4 MiB.
+sample()
+{
+	expect 0 "$VHDXCTL" create -s 256M --block-size 1M -t fixed "$1"
+}
+
+# Let qemu hold FILE open; options of qemu-io before it. "let_go" ends it.
+hold_qemu()
+{
+	mkfifo fifo
+	qemu-io "$@" <fifo >qemu.log 2>&1 &
+	exec 9>fifo
+	echo 'read 0 512' >&9
+	for _ in $(seq 100); do
+		grep -q 'bytes at offset\|qemu-io:' qemu.log && break
+		sleep 0.05
+	done
+	grep -q 'bytes at offset' qemu.log || { cat qemu.log; fail "qemu-io cannot open it"; }
+}
+
+hold()
+{
+	mkfifo fifo
+	"$out/lock_hold" "$1" "$2" <fifo >lock.log 2>&1 &
+	exec 9>fifo
+	for _ in $(seq 100); do
+		[ -s lock.log ] && break
+		sleep 0.05
+	done
+	grep -q locked lock.log || { cat lock.log; fail "lock_hold cannot lock it"; }
+}
+
+let_go()
+{
+	exec 9>&-
+	wait
+	rm -f fifo
+}
+
+test_help()
+{
+	expect 0 "$VHDXCTL" --help
+	for verb in attach detach list info create check dump; do
+		grep -q "^  $verb " said || fail "--help does not list $verb"
+	done
+	for verb in attach detach list info create check dump; do
+		expect 0 "$VHDXCTL" $verb --help
+		says "Usage: vhdxctl $verb"
+		man=$top/tools/vhdxctl/man/vhdxctl-$verb.8
+		sed -n 's/^  .*\(--[a-z-]*\).*/\1/p' said | while read -r option; do
+			sed 's/\\//g' "$man" | grep -q -- "$option" ||
+				fail "$option is not in the manual page"
+		done || exit 1
+		expect 0 "$VHDXCTL" $verb --version
+	done
+	expect 0 "$VHDXCTL" --version
+	says '^vhdxctl [0-9]'
+}
+
+test_usage()
+{
+	for verb in attach detach info create dump; do
+		expect 1 "$VHDXCTL" $verb
+		says "Try 'vhdxctl $verb --help'"
+		expect 1 "$VHDXCTL" $verb --no-such-option
+	done
+	expect 16 "$VHDXCTL" check
+	expect 16 "$VHDXCTL" check --no-such-option x
+	expect 1 "$VHDXCTL"
+	expect 1 "$VHDXCTL" no-such-command
+	expect 1 "$VHDXCTL" list --output NOTHING
+	expect 1 "$VHDXCTL" attach --direct-io=maybe x
+	expect 1 "$VHDXCTL" detach --all x
+	expect 1 "$VHDXCTL" detach /dev/vhdx0p1
+	says partition
+}
+
+check_with_others()
+{
+	if have qemu-img && [ "$2" = 512 ]; then
+		expect 0 qemu-img check -f vhdx "$1"
+		expect 0 qemu-img info -f vhdx "$1"
+		says "($3 bytes)"
+	fi
+	if have vhdiinfo; then
+		expect 0 vhdiinfo "$1"
+		says "($3 bytes)"
+	fi
+}
+
+# one_image TYPE SIZE BYTES BLOCK LOGICAL LOG
+one_image()
+{
+	echo "create: $*"
+	expect 0 "$VHDXCTL" create -t "$1" -s "$2" --block-size "$4" \
+		--logical-sector-size "$5" --log-size "$6" image.vhdx
+	expect 0 "$VHDXCTL" check image.vhdx
+	says 'no errors, 0 notes'
+	"$VHDXCTL" info --json image.vhdx >info.json || fail info
+	[ "$(json info.json type)" = "$1" ] || fail type
+	[ "$(json info.json virtual_size)" = "$3" ] || fail virtual_size
+	[ "$(json info.json logical_sector_size)" = "$5" ] || fail logical_sector_size
+	[ "$(json info.json log state)" = clean ] || fail log
+	[ $(($(stat -c %s image.vhdx) % 1048576)) = 0 ] || fail "size is not a multiple of 1 MiB"
+	check_with_others image.vhdx "$5" "$3"
+	rm image.vhdx
+}
+
+test_create_dynamic()
+{
+	for block in 1M 2M 4M 8M 16M 32M 64M 128M 256M; do
+		for logical in 512 4096; do
+			one_image dynamic 1M 1048576 $block $logical 1M
+			one_image dynamic 1T 1099511627776 $block $logical 1M
+			one_image dynamic 64T 70368744177664 $block $logical 1M
+		done
+	done
+	one_image dynamic 4294967808 4294967808 32M 512 1M
+	one_image dynamic 10G 10737418240 32M 512 2M
+	one_image dynamic 10G 10737418240 32M 512 1G
+	one_image dynamic 512 512 32M 512 1M
+}
+
+test_create_fixed()
+{
+	for block in 1M 2M 32M 256M; do
+		for logical in 512 4096; do
+			one_image fixed 1M 1048576 $block $logical 1M
+			one_image fixed 257M 269484032 $block $logical 1M
+		done
+	done
+	expect 0 "$VHDXCTL" create -t fixed -s 20M full.vhdx
+	[ "$(stat -c '%b' full.vhdx)" -ge $((20 * 2048)) ] || fail "space is not reserved"
+}
+
+# More blocks than a chunk has: sector bitmap entries lie between them.
+test_create_chunks()
+{
+	expect 0 "$VHDXCTL" create -t fixed -s 4100M --block-size 1M big.vhdx
+	expect 0 "$VHDXCTL" check big.vhdx
+	says 'no errors, 0 notes'
+	"$VHDXCTL" info --json big.vhdx >info.json || fail info
+	[ "$(json info.json bat entries)" = 4101 ] || fail entries
+	[ "$(json info.json bat blocks fully-present)" = 4100 ] || fail blocks
+	expect 0 "$VHDXCTL" dump --bat big.vhdx
+	says '	4095 block 4095: '
+	says '	4097 block 4096: '
+	if have qemu-img; then
+		expect 0 qemu-img check -f vhdx big.vhdx
+	fi
+}
+
+test_create_raw_twin()
+{
+	have qemu-img || skip "no qemu-img"
+	for type in dynamic fixed; do
+		expect 0 "$VHDXCTL" create -t $type -s 100M --block-size 2M twin.vhdx
+		truncate -s 100M twin.raw
+		for offset in 0 3M 50M 104857088; do
+			expect 0 qemu-io -f vhdx -c "write -P 0x5a $offset 512" twin.vhdx
+			expect 0 qemu-io -f raw -c "write -P 0x5a $offset 512" twin.raw
+		done
+		expect 0 qemu-img compare -f vhdx -F raw twin.vhdx twin.raw
+		expect 0 qemu-img check -f vhdx twin.vhdx
+		expect 0 "$VHDXCTL" check twin.vhdx
+		rm twin.vhdx twin.raw
+	done
+}
+
+test_create_refusals()
+{
+	for bad in "-s 0" "-s 65T" "-s 1000" "-s 10X" "-s -1" "-s 1M --block-size 3M" \
+		"-s 1M --block-size 512K" "-s 1M --block-size 512M" "-s 1M --log-size 1500K" \
+		"-s 1M --log-size 2G" "-s 1M --logical-sector-size 1024" \
+		"-s 1M --physical-sector-size 520" "-s 1M -t differencing" "-t fixed" \
+		"-s 1536 --logical-sector-size 4096" "-s 99999999999999999999"; do
+		# shellcheck disable=SC2086 # a list of options
+		expect 1 "$VHDXCTL" create $bad bad.vhdx
+		[ ! -e bad.vhdx ] || fail "$bad left a file"
+	done
+	expect 1 "$VHDXCTL" create -s 1M no-such-directory/bad.vhdx
+	echo precious >old.vhdx
+	expect 1 "$VHDXCTL" create -s 1M old.vhdx
+	says 'use --force'
+	[ "$(cat old.vhdx)" = precious ] || fail "the old file changed"
+	mkdir directory
+	expect 1 "$VHDXCTL" create --force -s 1M directory
+	mkfifo pipe
+	expect 1 "$VHDXCTL" create --force -s 1M pipe
+	chmod 640 old.vhdx
+	ln -s old.vhdx link.vhdx
+	expect 0 "$VHDXCTL" create --force -s 1M link.vhdx
+	[ -L link.vhdx ] || fail "the link was replaced"
+	[ "$(stat -c %a old.vhdx)" = 640 ] || fail "the permissions changed"
+	expect 0 "$VHDXCTL" check old.vhdx
+	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
+	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
+	[ "$(find . -name '*.vhdx.*')" = "" ] || fail "temporary files are left"
+}
+
+test_create_faults()
+{
+	expect 0 "$out/create_faults" faults.vhdx
+}
+
+test_overlay_model()
+{
+	expect 0 "$out/overlay_model"
+}
+
+test_create_unique()
+{
+	for n in 1 2; do
+		expect 0 "$VHDXCTL" create -s 1G u$n.vhdx
+		"$VHDXCTL" info --json u$n.vhdx >u$n.json || fail info
+	done
+	for key in virtual_disk_id data_write_guid file_write_guid; do
+		[ "$(json u1.json $key)" != "$(json u2.json $key)" ] || fail "$key is the same"
+	done
+	[ "$(json u1.json headers 0 sequence_number)" != \
+		"$(json u1.json headers 1 sequence_number)" ] || fail "sequence numbers"
+	[ "$(json u1.json regions 0 required)" = True ] || fail required
+}
+
+# damage NAME STATUS: an image whose damage is reported by that name.
+damaged()
+{
+	expect "$2" "$VHDXCTL" check damaged.vhdx
+	says "$1 at 0x"
+	expect "$2" "$VHDXCTL" check --json damaged.vhdx
+	python3 -c 'import json, sys
+findings = json.load(open("said"))["findings"]
+assert any(f["name"] == sys.argv[1] for f in findings), findings' "$1" || fail json
+}
+
+test_check_faults()
+{
+	sample whole.vhdx
+	cp whole.vhdx damaged.vhdx
+	echo 00 | bytes 0 damaged.vhdx
+	damaged file-id-signature 4
+	cp whole.vhdx damaged.vhdx
+	echo ff | bytes 0x10008 damaged.vhdx
+	damaged header-checksum 0
+	echo ff | bytes 0x20008 damaged.vhdx
+	damaged header-none-valid 4
+	cp whole.vhdx damaged.vhdx
+	echo ff | bytes 0x40020 damaged.vhdx
+	damaged region-checksum 0
+	echo ff | bytes 0x30020 damaged.vhdx
+	damaged region-none-valid 4
+	cp whole.vhdx damaged.vhdx
+	echo 00 | bytes 0x200000 damaged.vhdx
+	damaged metadata-signature 4
+	cp whole.vhdx damaged.vhdx
+	truncate -s 100M damaged.vhdx
+	damaged bat-location 4
+	truncate -s 1000 damaged.vhdx
+	damaged file-too-small 4
+}
+
+# All of several faults in the BAT are found in one run, each with its place.
+test_check_goes_on()
+{
+	sample damaged.vhdx
+	echo 0e00400000000000 | bytes 0x300000 damaged.vhdx	# reserved bit
+	echo 0600600000000000 | bytes 0x300008 damaged.vhdx	# block 2 is there
+	echo 0400700000000000 | bytes 0x300018 damaged.vhdx	# state 4
+	echo 0600000000000000 | bytes 0x300020 damaged.vhdx	# in the header section
+	expect 4 "$VHDXCTL" check damaged.vhdx
+	says 'bat-reserved-bits at 0x300000'
+	says 'bat-overlap at 0x300010'
+	says 'bat-payload-state at 0x300018'
+	says 'bat-location at 0x300020'
+	says ': 4 errors'
+	says 'space-unused'
+	"$VHDXCTL" info --json damaged.vhdx >info.json || fail info
+	[ "$(json info.json bat faulty_entries)" = 4 ] || fail faulty_entries
+}
+
+test_check_trouble()
+{
+	expect 8 "$VHDXCTL" check no-such-file
+	expect 8 "$VHDXCTL" check .
+	expect 1 "$VHDXCTL" info no-such-file
+	expect 1 "$VHDXCTL" info /dev/null
+	: >empty
+	expect 4 "$VHDXCTL" check empty
+	expect 1 "$VHDXCTL" info empty
+	says file-too-small
+	expect 1 "$VHDXCTL" dump empty
+}
+
+each_image()
+{
+	[ -d "$images" ] || skip "no images of others in VHDX_IMAGES"
+	have xz || skip "no xz"
+	for xz in "$images"/*.vhdx.xz; do
+		image=$(basename "$xz" .xz)
+		xz -dc "$xz" >"$image" || fail "cannot unpack $xz"
+		before=$(sum "$image")
+		"$1" "$image"
+		[ "$before" = "$(sum "$image")" ] || fail "$image changed"
+		rm "$image"
+	done
+}
+
+foreign_image()
+{
+	expect 0 "$VHDXCTL" check "$1"
+	"$VHDXCTL" check --json "$1" >check.json || fail check
+	[ "$(json check.json errors)" = 0 ] || fail errors
+	"$VHDXCTL" info "$1" >info.txt || fail info
+	"$VHDXCTL" info --json "$1" >info.json || fail info
+	expect 0 "$VHDXCTL" dump --bat "$1"
+	# The list of images says what others found in them.
+	row=$(grep "^| $1 " "$images/README.md") || return 0
+	echo "$row"
+	field()
+	{
+		echo "$row" | cut -d'|' -f"$1" | tr -d ' '
+	}
+	[ "$(json info.json type)" = "$(field 3)" ] || fail type
+	[ "$(json info.json physical_sector_size)" = "$(field 5)" ] || fail sector
+	echo "$row" | grep -q "($(json info.json virtual_size))" || fail size
+	[ "$(json info.json log state)" = "$(field 7 | tr '[:upper:]' '[:lower:]')" ] || fail log
+	for state in fully-present partially-present not-present zero; do
+		name=$(echo $state | tr '[:lower:]-' '[:upper:]_')
+		count=$(echo "$row" | cut -d'|' -f9 | sed -n "s/(.*//;s/.*\\b$name:\\([0-9]*\\).*/\\1/p")
+		[ $state != not-present ] || count=$(echo "$row" | cut -d'|' -f9 |
+			sed -n 's/(.*//;s/\(^\| \)NOT_PRESENT:\([0-9]*\).*/ \2/;s/.* //p')
+		[ "$(json info.json bat blocks $state)" = "${count:-0}" ] || fail "$state: $count"
+	done
+}
+
+test_foreign_images()
+{
+	each_image foreign_image
+}
+
+dirty_image()
+{
+	case $1 in
+	*dirtylog*) ;;
+	*) return ;;
+	esac
+	expect 0 "$VHDXCTL" check "$1"
+	says 'note: log-dirty'
+	"$VHDXCTL" info --json "$1" >info.json || fail info
+	[ "$(json info.json log state)" = dirty ] || fail state
+	[ "$(json info.json log replayed_entries)" = 1 ] || fail replayed
+	expect 0 "$VHDXCTL" dump --bat "$1"
+	says '	17 block 17: fully-present 0x1d00000'
+	# Without any valid entry the log cannot be replayed: an error, and the
+	# check goes on without it.
+	cp "$1" damaged.vhdx
+	off=$(json info.json log offset)
+	dd if=/dev/zero of=damaged.vhdx bs=1M count=1 seek=$((off / 1048576)) conv=notrunc 2>&1
+	damaged log-no-sequence 4
+	expect 1 "$VHDXCTL" info damaged.vhdx
+	says log-no-sequence
+	cp "$1" damaged.vhdx
+	truncate -s 20M damaged.vhdx
+	damaged log-truncated 4
+	rm damaged.vhdx
+}
+
+test_dirty_image()
+{
+	each_image dirty_image
+}
+
+test_lock_qemu_writes()
+{
+	have qemu-io || skip "no qemu-io"
+	sample locked.vhdx
+	hold_qemu -f vhdx locked.vhdx
+	expect 1 "$VHDXCTL" attach locked.vhdx
+	says 'in use by another process, which writes'
+	expect 1 "$VHDXCTL" attach --read-only locked.vhdx
+	says 'in use by another process'
+	expect 8 "$VHDXCTL" check locked.vhdx
+	says 'in use'
+	expect 0 "$VHDXCTL" info locked.vhdx
+	says 'warning: another process writes'
+	expect 1 "$VHDXCTL" create --force -s 1M locked.vhdx
+	says 'in use'
+	let_go
+	expect 0 "$VHDXCTL" check locked.vhdx
+}
+
+test_lock_qemu_reads()
+{
+	have qemu-io || skip "no qemu-io"
+	sample locked.vhdx
+	hold_qemu -r -f vhdx locked.vhdx
+	expect 1 "$VHDXCTL" attach locked.vhdx
+	says 'stop it or attach with --read-only'
+	expect 0 "$VHDXCTL" check locked.vhdx
+	hold_status=$("$out/lock_hold" read locked.vhdx </dev/null) || fail "reader refused"
+	echo "$hold_status"
+	"$out/lock_hold" write locked.vhdx </dev/null && fail "writer accepted"
+	let_go
+}
+
+test_lock_driver_writes()
+{
+	sample locked.vhdx
+	hold write locked.vhdx
+	"$out/lock_hold" write locked.vhdx </dev/null && fail "second writer accepted"
+	"$out/lock_hold" read locked.vhdx </dev/null && fail "reader accepted"
+	expect 8 "$VHDXCTL" check locked.vhdx
+	if have qemu-img; then
+		expect 1 qemu-img info -f vhdx locked.vhdx
+		says 'Failed to get shared "write" lock'
+		expect 1 qemu-img check -f vhdx locked.vhdx
+		expect 1 qemu-io -f vhdx -c 'write 0 512' locked.vhdx
+		expect 1 qemu-io -r -f vhdx -c 'read 0 512' locked.vhdx
+		expect 0 qemu-img info -U -f vhdx locked.vhdx
+	fi
+	let_go
+	"$out/lock_hold" write locked.vhdx </dev/null || fail "the lock stayed"
+}
+
+test_lock_driver_reads()
+{
+	sample locked.vhdx
+	hold read locked.vhdx
+	"$out/lock_hold" read locked.vhdx </dev/null || fail "second reader refused"
+	"$out/lock_hold" write locked.vhdx </dev/null && fail "writer accepted"
+	if have qemu-img; then
+		expect 0 qemu-img check -f vhdx locked.vhdx
+		expect 0 qemu-img info -f vhdx locked.vhdx
+		expect 1 qemu-io -f vhdx -c 'write 0 512' locked.vhdx
+		says 'lock'
+	fi
+	let_go
+}
+
+test_no_driver()
+{
+	[ ! -e /dev/vhdx-control ] || skip "the driver is loaded"
+	sample image.vhdx
+	expect 1 "$VHDXCTL" attach image.vhdx
+	says 'modprobe vhdx'
+	expect 1 "$VHDXCTL" detach /dev/vhdx0
+	says 'modprobe vhdx'
+	expect 1 "$VHDXCTL" detach image.vhdx
+	says 'neither a VHDX device nor the image of one'
+	expect 0 "$VHDXCTL" list
+	expect 0 "$VHDXCTL" list --json
+	expect 1 "$VHDXCTL" list image.vhdx
+	expect 0 "$VHDXCTL" detach --all
+}
+
+test_read_only_file()
+{
+	sample image.vhdx
+	chmod 400 image.vhdx
+	[ "$(id -u)" != 0 ] || skip "root may write to any file"
+	expect 1 "$VHDXCTL" attach image.vhdx
+	says '--read-only'
+	expect 0 "$VHDXCTL" check image.vhdx
+}
+
+# A made-up /sys/block with two devices, in a mount namespace of our own.
+test_list()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	for n in 0 10; do
+		mkdir -p "block/vhdx$n/vhdx" "block/vhdx$n/queue" block/sda
+		echo 2097152 >block/vhdx$n/size
+		echo 259:$n >block/vhdx$n/dev
+		echo 0 >block/vhdx$n/ro
+		echo dynamic >block/vhdx$n/vhdx/type
+		echo write >block/vhdx$n/vhdx/mode
+		echo 33554432 >block/vhdx$n/vhdx/block_size
+		echo 7 >block/vhdx$n/vhdx/commits
+		echo "$PWD/image $n.vhdx" >block/vhdx$n/vhdx/backing_file
+		: >"image $n.vhdx"
+	done
+	in_namespace()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
+	}
+	in_namespace true || skip "cannot mount over /sys/block"
+	expect 0 in_namespace "$VHDXCTL" list
+	says '/dev/vhdx0 .*dynamic .*1G .*write .*32M .*image 0.vhdx'
+	[ "$(sed -n 's,^\(/dev/vhdx[0-9]*\) .*,\1,p' said | tr '\n' ' ')" = \
+		"/dev/vhdx0 /dev/vhdx10 " ] || fail order
+	expect 0 in_namespace "$VHDXCTL" list --json --bytes --output NAME,SIZE,RO,COMMITS
+	[ "$(json said vhdxdevices 1 size)" = 1073741824 ] || fail json
+	[ "$(json said vhdxdevices 1 commits)" = 7 ] || fail json
+	[ "$(json said vhdxdevices 1 ro)" = False ] || fail json
+	expect 0 in_namespace "$VHDXCTL" list -n -o NAME "image 10.vhdx"
+	[ "$(cat said)" = /dev/vhdx10 ] || fail "by image"
+	expect 0 in_namespace "$VHDXCTL" list --raw -n -o +MAJ:MIN /dev/vhdx0
+	says '259:0$'
+	expect 0 in_namespace "$VHDXCTL" list --output-all --json
+	expect 1 in_namespace "$VHDXCTL" list /dev/vhdx5
+	expect 1 in_namespace "$VHDXCTL" attach "image 0.vhdx"
+}
+
+test_completion()
+{
+	have bash || skip "no bash"
+	complete_words()
+	{
+		# shellcheck disable=SC2016 # for bash
+		bash -c '. "$1"; shift
+			compopt() { :; }
+			COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+			_vhdxctl
+			printf "%s\n" "${COMPREPLY[@]}"' - \
+			"$top/tools/vhdxctl/completion/vhdxctl" "$VHDXCTL" "$@" >said
+	}
+	complete_words ch
+	[ "$(cat said)" = check ] || fail "command: $(cat said)"
+	complete_words attach --no
+	[ "$(cat said)" = --no-partscan ] || fail "option: $(cat said)"
+	complete_words create --type = fix
+	[ "$(cat said)" = fixed ] || fail "value: $(cat said)"
+	complete_words list -o BLOCK
+	[ "$(cat said)" = BLOCK-SIZE ] || fail "column: $(cat said)"
+}
+
+test_output_lost()
+{
+	[ -e /dev/full ] || skip "no /dev/full"
+	sample image.vhdx
+	"$VHDXCTL" info image.vhdx >/dev/full && fail "info did not notice"
+	"$VHDXCTL" --help >/dev/full && fail "help did not notice"
+	true
+}
+
+tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
+	create_faults overlay_model create_unique check_faults check_goes_on check_trouble foreign_images
+	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
+	no_driver read_only_file list completion output_lost'
+
+echo "KTAP version 1"
+# shellcheck disable=SC2086 # a list
+[ $# -gt 0 ] || set -- $tests
+echo "1..$#"
+for name; do
+	mkdir "$work/$name" && cd "$work/$name" || exit 1
+	ktap "$name" "test_$name"
+	cd "$work" && rm -rf "${work:?}/$name"
+done
+echo "# $passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# libvhdx and vhdxctl; included by the top-level Makefile, paths from there.
+#
+#   tools           build/vhdxctl
+#   install-tools   program, manual pages, completion; honours DESTDIR, PREFIX
+#
+# The sources of format/ are the module's own. Objects go to build/tools/,
+# since kbuild writes its objects beside the sources.
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+VERSION ?= $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"$$/\1/p' dkms.conf)
+INSTALL ?= install
+AR ?= ar
+
+TOOLS_FORMAT := drivers/block/vhdx/format
+TOOLS_OUT := build/tools
+
+# format/Kbuild.include sets vhdx-format-y, the objects of the core.
+include $(TOOLS_FORMAT)/Kbuild.include
+
+TOOLS_CFLAGS ?= -O2 -g
+TOOLS_WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
+TOOLS_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVHDXCTL_VERSION='"$(VERSION)"' \
+		  -Itools/include -Iinclude/uapi -I$(TOOLS_FORMAT) -Itools/lib/vhdx
+TOOLS_LIBS := -lsmartcols
+
+LIBVHDX_SRC := $(addprefix $(TOOLS_FORMAT)/,$(vhdx-format-y:.o=.c)) \
+	       $(sort $(wildcard tools/lib/vhdx/*.c))
+LIBVHDX_OBJ := $(LIBVHDX_SRC:%.c=$(TOOLS_OUT)/%.o)
+LIBVHDX := $(TOOLS_OUT)/libvhdx.a
+
+VHDXCTL_SRC := $(sort $(wildcard tools/vhdxctl/*.c))
+VHDXCTL_OBJ := $(VHDXCTL_SRC:%.c=$(TOOLS_OUT)/%.o)
+
+.PHONY: tools install-tools uninstall-tools clean-tools
+
+tools: build/vhdxctl
+
+build/vhdxctl: $(VHDXCTL_OBJ) $(LIBVHDX)
+	$(Q)$(CC) $(TOOLS_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS)
+
+# Made anew, so that no object of a file that is gone stays inside.
+$(LIBVHDX): $(LIBVHDX_OBJ)
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(TOOLS_OUT)/%.o: %.c
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TOOLS_CPPFLAGS) $(CPPFLAGS) $(TOOLS_CFLAGS) $(TOOLS_WARNINGS) $(CFLAGS) \
+		-MMD -MP -c -o $@ $<
+
+-include $(LIBVHDX_OBJ:.o=.d) $(VHDXCTL_OBJ:.o=.d)
+
+install-tools: tools
+	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
+	$(Q)$(INSTALL) -m 755 build/vhdxctl $(DESTDIR)$(SBINDIR)/vhdxctl
+	$(Q)$(INSTALL) -m 644 tools/vhdxctl/man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	$(Q)$(INSTALL) -m 644 tools/vhdxctl/completion/vhdxctl $(DESTDIR)$(COMPLETIONDIR)/vhdxctl
+
+uninstall-tools:
+	$(Q)rm -f $(DESTDIR)$(SBINDIR)/vhdxctl $(DESTDIR)$(COMPLETIONDIR)/vhdxctl
+	$(Q)rm -f $(patsubst tools/vhdxctl/man/%,$(DESTDIR)$(MANDIR)/man8/%,\
+		$(wildcard tools/vhdxctl/man/*.8))
+
+clean-tools:
+	$(Q)rm -rf $(TOOLS_OUT) build/vhdxctl

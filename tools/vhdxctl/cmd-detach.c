@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* vhdxctl detach */
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/kernel.h>
+
+#include "command.h"
+#include "control.h"
+#include "device.h"
+#include "users.h"
+
+static const struct option options[] = {
+	{ "all", no_argument, NULL, 'a' },
+	{ "lazy", no_argument, NULL, 'l' },
+	OPTION_HELP,
+	OPTION_VERSION,
+	{ }
+};
+
+static void warn_detach(int number, int err)
+{
+	char dev[DEVICE_PATH];
+	char *devno;
+
+	device_path(dev, number);
+	if (control_warn(err))
+		return;
+	switch (err) {
+	case -EBUSY:
+		warnx("%s: is in use; end that first, or detach with --lazy:", dev);
+		users_warn(number);
+		break;
+	case -ENODEV:
+		warnx("%s: is not attached", dev);
+		break;
+	default:
+		devno = device_attr(number, "dev");
+		if (devno)
+			warnx("%s: cannot detach: %s", dev, strerror(-err));
+		else
+			warnx("%s: is detached, but its image may lack the last writes: %s; the log is replayed at the next attach",
+			      dev, strerror(-err));
+		free(devno);
+	}
+}
+
+static int detach(int number, u32 flags)
+{
+	int err = control_detach(number, flags);
+
+	if (err)
+		warn_detach(number, err);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int detach_all(u32 flags)
+{
+	int status = EXIT_SUCCESS;
+	int *numbers;
+	size_t nr = device_list(&numbers);
+	size_t i;
+
+	for (i = 0; i < nr; i++) {
+		if (detach(numbers[i], flags))
+			status = EXIT_FAILURE;
+	}
+	free(numbers);
+	return status;
+}
+
+/* @name is a device, or else the image of one. */
+static int detach_name(const char *name, u32 flags)
+{
+	int number = device_number(name);
+
+	if (number == -EISDIR) {
+		warnx("%s: is a partition; detach the whole device", name);
+		return EXIT_FAILURE;
+	}
+	if (number < 0)
+		number = device_find(name);
+	if (number >= 0)
+		return detach(number, flags);
+	if (access(name, F_OK))
+		warn("%s", name);
+	else
+		warnx("%s: is neither a VHDX device nor the image of one; see 'vhdxctl list'",
+		      name);
+	return EXIT_FAILURE;
+}
+
+static int cmd_detach_run(int argc, char **argv)
+{
+	int status = EXIT_SUCCESS;
+	bool all = false;
+	u32 flags = 0;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "alhV", options, NULL)) != -1) {
+		switch (c) {
+		case 'a':
+			all = true;
+			break;
+		case 'l':
+			flags |= VHDX_DETACH_LAZY;
+			break;
+		default:
+			command_other_option(&cmd_detach, c);
+		}
+	}
+	if (all && optind < argc)
+		command_usage_error(&cmd_detach, "--all takes no operands");
+	if (all)
+		return detach_all(flags);
+	if (optind == argc)
+		command_usage_error(&cmd_detach,
+				    "a device or an image must be given, or --all");
+	for (; optind < argc; optind++) {
+		if (detach_name(argv[optind], flags))
+			status = EXIT_FAILURE;
+	}
+	return status;
+}
+
+const struct command cmd_detach = {
+	.name		= "detach",
+	.run		= cmd_detach_run,
+	.usage_code	= EXIT_FAILURE,
+	.synopsis	= "[--lazy] DEVICE|FILE... | --all",
+	.summary	= "Write everything, clean the log and take the device away",
+	.options	=
+		"  -a, --all      detach all VHDX devices\n"
+		"  -l, --lazy     let a device that is in use go when its last user closes it\n",
+};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The driver's control device; nothing else opens it. Each function is one
+ * ioctl and returns 0 or a negative errno. If the device is missing an attempt
+ * is made to load the driver.
+ */
+#ifndef VHDXCTL_CONTROL_H
+#define VHDXCTL_CONTROL_H
+
+#include <linux/types.h>
+#include <linux/vhdx.h>
+
+/*
+ * Attach the image open as @fd with VHDX_ATTACH_* @flags; *@number is the
+ * device's. When the image is to blame *@fault says why, else fault->code
+ * is 0. The driver keeps the open file, and with it the locks on it.
+ */
+int control_attach(int fd, u32 flags, int *number, struct vhdx_fault_reply *fault);
+
+/* Detach /dev/vhdx@number with VHDX_DETACH_* @flags. */
+int control_detach(int number, u32 flags);
+
+/*
+ * If @err, which one of the above returned, is about the way to the driver and
+ * not about the image or the device: say so, with the remedy, and return true.
+ */
+bool control_warn(int err);
+
+#endif

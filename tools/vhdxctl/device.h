@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Attached devices as sysfs shows them. */
+#ifndef VHDXCTL_DEVICE_H
+#define VHDXCTL_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#define DEVICE_PATH	32	/* "/dev/vhdx2147483647" */
+
+/* Count of all devices; *@numbers, in order, is the caller's to free. */
+size_t device_list(int **numbers);
+
+/*
+ * Read attribute @attr ("size", "vhdx/mode") of device @number as a line
+ * without its newline; NULL if there is none. The caller frees it.
+ */
+char *device_attr(int number, const char *attr);
+
+/* "/dev/vhdxN": DEVICE_PATH bytes at @buf, returned. */
+char *device_path(char *buf, int number);
+
+/* Wait until the node is there, a few seconds at most. */
+bool device_wait(int number);
+
+/*
+ * Number of the device that @name ("/dev/vhdx0", "vhdx0", a link to it)
+ * means: -ENOENT if it names no VHDX device, -EISDIR for a partition.
+ */
+int device_number(const char *name);
+
+/* Is the file @path backing device @number? By identity, not by name. */
+bool device_is_backed_by(int number, const char *path);
+
+/* Number of a device that the file @path is backing, or -1. */
+int device_find(const char *path);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* An image file that a command looks at and does not change. */
+#ifndef VHDXCTL_TARGET_H
+#define VHDXCTL_TARGET_H
+
+#include "file.h"
+#include "image.h"
+
+/**
+ * struct target - an open file
+ * @path: as it was given
+ * @fd: descriptor, holds a reader's lock unless @busy
+ * @file: the same for libvhdx
+ * @busy: somebody writes to the image right now
+ */
+struct target {
+	const char		*path;
+	int			fd;
+	struct libvhdx_fd_file	file;
+	bool			busy;
+};
+
+/* Open @path for reading. 0 or -1 with a message. */
+int target_open(struct target *t, const char *path);
+void target_close(struct target *t);
+
+/*
+ * Open the image in it; warns when it is busy. 0 or -1 with a message; only
+ * after 0 @img must be closed.
+ */
+int target_open_image(struct target *t, struct libvhdx_image *img);
+
+/* Open @path or the whole of a block device; O_NONBLOCK for FIFOs. -1 and a message. */
+int open_image_file(const char *path, int flags);
+
+#endif

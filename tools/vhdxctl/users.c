@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Who uses a device: mounts, swap, other devices, processes. */
+#include <ctype.h>
+#include <dirent.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <linux/kernel.h>
+
+#include "users.h"
+
+#define MAX_PARTS	256
+
+/**
+ * struct parts - the disk and its partitions
+ * @dev: their device numbers
+ * @name: their names, "vhdx0p1"
+ * @nr: how many
+ */
+struct parts {
+	dev_t		dev[MAX_PARTS];
+	char		name[MAX_PARTS][NAME_MAX + 1];
+	unsigned int	nr;
+};
+
+static void add_part(struct parts *parts, const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	unsigned int maj, min;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/dev", dir);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fscanf(f, "%u:%u", &maj, &min) == 2 && parts->nr < MAX_PARTS) {
+		parts->dev[parts->nr] = makedev(maj, min);
+		snprintf(parts->name[parts->nr], sizeof(parts->name[0]), "%s", name);
+		parts->nr++;
+	}
+	fclose(f);
+}
+
+/* Call @each with the path and the name of each entry of @dir. */
+static void visit_directory(const char *dir, void *data,
+			    void (*each)(void *data, const char *path, const char *name))
+{
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *d = opendir(dir);
+
+	while (d && (entry = readdir(d))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir,
+				     entry->d_name) < sizeof(path))
+			each(data, path, entry->d_name);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void each_part(void *data, const char *path, const char *name)
+{
+	struct parts *parts = data;
+
+	if (!strncmp(name, parts->name[0], strlen(parts->name[0])))
+		add_part(parts, path, name);
+}
+
+static void find_parts(struct parts *parts, int number)
+{
+	char dir[PATH_MAX], name[NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "vhdx%d", number);
+	snprintf(dir, sizeof(dir), "/sys/block/%s", name);
+	parts->nr = 0;
+	add_part(parts, dir, name);
+	if (parts->nr)
+		visit_directory(dir, parts, each_part);
+}
+
+static const char *part_name(const struct parts *parts, dev_t dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < parts->nr; i++) {
+		if (parts->dev[i] == dev)
+			return parts->name[i];
+	}
+	return NULL;
+}
+
+/* The same for the block device node @path. */
+static const char *part_of_node(const struct parts *parts, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return NULL;
+	return part_name(parts, st.st_rdev);
+}
+
+/* Undo the \ooo of the files in /proc. */
+static void unescape(char *s)
+{
+	char *out = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && isdigit((unsigned char)s[1]) &&
+		    isdigit((unsigned char)s[2]) && isdigit((unsigned char)s[3])) {
+			*out++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+			s += 3;
+		} else {
+			*out++ = *s;
+		}
+	}
+	*out = '\0';
+}
+
+/*
+ * One line of mountinfo. File systems over several devices show an anonymous
+ * device number, so the source behind the " - " is looked at, too.
+ */
+static void show_mount(const struct parts *parts, char *line)
+{
+	char *tail = strstr(line, " - ");
+	char *source, *where, *save = NULL;
+	const char *name = NULL;
+	unsigned int maj, min;
+
+	if (!tail || sscanf(line, "%*d %*d %u:%u", &maj, &min) != 2)
+		return;
+	*tail = '\0';
+	name = part_name(parts, makedev(maj, min));
+	strtok_r(tail + 3, " ", &save);
+	source = strtok_r(NULL, " ", &save);
+	if (!name && source) {
+		unescape(source);
+		name = part_of_node(parts, source);
+	}
+	strtok_r(line, " ", &save);	/* mount ID, parent, device, root */
+	strtok_r(NULL, " ", &save);
+	strtok_r(NULL, " ", &save);
+	strtok_r(NULL, " ", &save);
+	where = strtok_r(NULL, " ", &save);
+	if (!name || !where)
+		return;
+	unescape(where);
+	fprintf(stderr, "  /dev/%s is mounted on %s; umount it\n", name, where);
+}
+
+static void show_swap(const struct parts *parts, char *line)
+{
+	const char *name;
+	char *save = NULL;
+	char *node = strtok_r(line, " \t", &save);
+
+	if (!node || *node != '/')
+		return;
+	unescape(node);
+	name = part_of_node(parts, node);
+	if (name)
+		fprintf(stderr, "  /dev/%s is swap space; swapoff it\n", name);
+}
+
+static void visit_lines(const char *path, const struct parts *parts,
+			void (*each)(const struct parts *parts, char *line))
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f = fopen(path, "re");
+
+	while (f && getline(&line, &size, f) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		each(parts, line);
+	}
+	free(line);
+	if (f)
+		fclose(f);
+}
+
+static void each_holder(void *data, const char *path, const char *name)
+{
+	(void)path;
+	fprintf(stderr, "  /dev/%s is part of /dev/%s\n", (const char *)data, name);
+}
+
+static void show_holders(struct parts *parts)
+{
+	char dir[PATH_MAX];
+	unsigned int i;
+
+	for (i = 0; i < parts->nr; i++) {
+		snprintf(dir, sizeof(dir), "/sys/class/block/%s/holders", parts->name[i]);
+		visit_directory(dir, parts->name[i], each_holder);
+	}
+}
+
+/**
+ * struct process - one process under scrutiny
+ * @parts: what is looked for
+ * @found: name of the part that it has open
+ */
+struct process {
+	const struct parts	*parts;
+	const char		*found;
+};
+
+static void each_fd(void *data, const char *path, const char *name)
+{
+	struct process *proc = data;
+
+	(void)name;
+	if (!proc->found)
+		proc->found = part_of_node(proc->parts, path);
+}
+
+static void each_process(void *data, const char *path, const char *name)
+{
+	struct process proc = { .parts = data };
+	char file[PATH_MAX], comm[64] = "?";
+	FILE *f;
+
+	if (!isdigit((unsigned char)*name))
+		return;
+	if ((size_t)snprintf(file, sizeof(file), "%s/fd", path) >= sizeof(file))
+		return;
+	visit_directory(file, &proc, each_fd);
+	if (!proc.found)
+		return;
+	if ((size_t)snprintf(file, sizeof(file), "%s/comm", path) >= sizeof(file))
+		return;
+	f = fopen(file, "re");
+	if (f && fgets(comm, sizeof(comm), f))
+		comm[strcspn(comm, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	fprintf(stderr, "  /dev/%s is open in process %s (%s)\n", proc.found, name, comm);
+}
+
+void users_warn(int number)
+{
+	struct parts *parts = calloc(1, sizeof(*parts));
+
+	if (!parts)
+		return;
+	find_parts(parts, number);
+	visit_lines("/proc/self/mountinfo", parts, show_mount);
+	visit_lines("/proc/swaps", parts, show_swap);
+	show_holders(parts);
+	visit_directory("/proc", parts, each_process);
+	free(parts);
+}
