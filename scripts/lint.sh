@@ -274,27 +274,36 @@ check_text() {
 	:
 }
 
-# The documents know every fault and every attribute that the code knows.
+# The documents know what the code knows: every fault with its errno and its
+# sentence, every attribute, and no function or test that does not exist.
 check_docs() {
-	local guide=Documentation/admin-guide/blockdev/vhdx.rst
-	local abi=Documentation/ABI/testing/sysfs-block-vhdx
-	local drv=drivers/block/vhdx name
+	doc_faults Documentation/admin-guide/blockdev/vhdx.rst
+	doc_attributes Documentation/ABI/testing/sysfs-block-vhdx
+	doc_names Documentation/block/*.rst
+}
 
-	sed -n 's/^X(\([A-Z0-9_]*\),.*/\1/p' "$drv/format/fault.h" |
-	tr 'A-Z_' 'a-z-' | while IFS= read -r name; do
-		grep -q "^\`\`$name\`\`$" "$guide" || echo "$guide: does not explain fault $name"
-	done
-	sed -n 's/^``\([a-z0-9-]*\)``$/\1/p' "$guide" | tr 'a-z-' 'A-Z_' |
-	while IFS= read -r name; do
-		grep -q "^X($name," "$drv/format/fault.h" || echo "$guide: there is no fault $name"
-	done
-	[ -f "$drv/sysfs.c" ] || return 0
-	sysfs_attributes "$drv/sysfs.c" | while IFS= read -r name; do
-		grep -q "^What:.*/vhdx/$name$" "$abi" || echo "$abi: does not describe $name"
-	done
-	sed -n 's,^What:.*/vhdx/\([a-z_]*\)$,\1,p' "$abi" | while IFS= read -r name; do
-		sysfs_attributes "$drv/sysfs.c" | grep -qx "$name" ||
-			echo "$abi: there is no attribute $name"
+doc_faults() {
+	diff <(sed -nE 's/^X\(([A-Z0-9_]+),[[:blank:]]*([A-Z]+),[[:blank:]]*"(.*)"\).*/\1 \2 \3/p' \
+			drivers/block/vhdx/format/fault.h |
+		awk '{ n = $1; gsub("_", "-", n); $1 = tolower(n); print }' | sort) \
+	     <(sed -nE '/^``[a-z0-9-]+`` \([A-Z]+\)$/ { N; s/``([^`]*)`` \(([A-Z]*)\)\n  */\1 \2 /p }' \
+			"$1" | sort) |
+		sed -n "s,^<,$1: does not explain:,p; s,^>,$1: there is no fault:,p"
+}
+
+doc_attributes() {
+	diff <(sysfs_attributes drivers/block/vhdx/sysfs.c) \
+	     <(sed -n 's,^What:.*/vhdx/\([a-z_]*\)$,\1,p' "$1" | sort) |
+		sed -n "s,^<,$1: does not describe:,p; s,^>,$1: there is no attribute:,p"
+}
+
+doc_names() {
+	local name
+
+	# shellcheck disable=SC2013	# names have no blanks
+	for name in $(grep -ohE '``[a-z][a-z0-9_]*(\(\)|_test|\.sh)``' "$@" | tr -d '`()' | sort -u); do
+		grep -qrw "$name" drivers tools/testing tools/lib --include='*.[ch]' ||
+			[ -n "$(find tools -name "$name")" ] || echo "$*: there is no $name"
 	done
 }
 

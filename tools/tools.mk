@@ -3,6 +3,7 @@
 # libvhdx and vhdxctl; included by the top-level Makefile, paths from there.
 #
 #   tools           build/vhdxctl
+#                   (WERROR=1: no warning is accepted)
 #   install-tools   program, manual pages, completion; honours DESTDIR, PREFIX
 #
 # The sources of format/ are the module's own. Objects go to build/tools/,
@@ -23,7 +24,8 @@ TOOLS_OUT := build/tools
 include $(TOOLS_FORMAT)/Kbuild.include
 
 TOOLS_CFLAGS ?= -O2 -g
-TOOLS_WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Werror
+TOOLS_WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes \
+		  $(if $(WERROR),-Werror)
 TOOLS_CPPFLAGS := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVHDXCTL_VERSION='"$(VERSION)"' \
 		  -Itools/include -Iinclude/uapi -I$(TOOLS_FORMAT) -Itools/lib/vhdx
 TOOLS_LIBS := -lsmartcols

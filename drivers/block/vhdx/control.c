@@ -13,7 +13,6 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
-#include <linux/idr.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -22,6 +21,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include <uapi/linux/vhdx.h>
 
@@ -48,7 +48,7 @@
  */
 struct attachment {
 	struct vhdx_device	*dev;
-	int			number;
+	u32			number;
 	struct work_struct	detach;
 	bool			write;
 	unsigned int		nr;
@@ -57,7 +57,7 @@ struct attachment {
 
 /* Guards @attachments and attachment.dev; the outermost lock of the module. */
 static DEFINE_MUTEX(register_lock);
-static DEFINE_IDR(attachments);
+static DEFINE_XARRAY_ALLOC(attachments);
 
 static struct workqueue_struct *detach_wq;
 
@@ -79,10 +79,10 @@ static bool attachment_shares_file(const struct attachment *a, const struct atta
 static int attachment_conflict(const struct attachment *att)
 {
 	struct attachment *other;
-	int number;
+	unsigned long number;
 
 	lockdep_assert_held(&register_lock);
-	idr_for_each_entry(&attachments, other, number)
+	xa_for_each(&attachments, number, other)
 		if (attachment_shares_file(att, other))
 			return number;
 	return -ENOENT;
@@ -90,29 +90,28 @@ static int attachment_conflict(const struct attachment *att)
 
 static int attachment_number(struct attachment *att, int wanted)
 {
-	int first = wanted < 0 ? 0 : wanted;
-	int end = wanted < 0 ? VHDX_MAX_DEVICES : wanted + 1;
-	int number = idr_alloc(&attachments, att, first, end, GFP_KERNEL);
+	struct xa_limit limit = XA_LIMIT(0, VHDX_MAX_DEVICES - 1);
+	int ret;
 
-	return number == -ENOSPC && wanted >= 0 ? -EEXIST : number;
+	if (wanted >= 0)
+		limit = XA_LIMIT(wanted, wanted);
+	ret = xa_alloc(&attachments, &att->number, att, limit, GFP_KERNEL);
+	if (ret == -EBUSY)
+		return wanted >= 0 ? -EEXIST : -ENOSPC;
+	return ret;
 }
 
 static int attachment_enter_locked(struct attachment *att, int wanted,
 				   struct vhdx_fault_reply *reply)
 {
 	int other = attachment_conflict(att);
-	int number;
 
 	if (other >= 0) {
 		snprintf(reply->text, sizeof(reply->text),
 			 "the file is in use by vhdx%d", other);
 		return -EBUSY;
 	}
-	number = attachment_number(att, wanted);
-	if (number < 0)
-		return number;
-	att->number = number;
-	return 0;
+	return attachment_number(att, wanted);
 }
 
 static int attachment_enter(struct attachment *att, int wanted,
@@ -136,7 +135,7 @@ static void attachment_set_device(struct attachment *att, struct vhdx_device *de
 static void attachment_leave(struct attachment *att)
 {
 	mutex_lock(&register_lock);
-	idr_remove(&attachments, att->number);
+	xa_erase(&attachments, att->number);
 	mutex_unlock(&register_lock);
 	kfree(att);
 }
@@ -154,13 +153,13 @@ static struct vhdx_device *attachment_get_device(struct attachment *att)
 }
 
 /* The device with the least number from *@number on, with a reference. */
-static struct vhdx_device *attachment_next_device(int *number)
+static struct vhdx_device *attachment_next_device(unsigned long *number)
 {
 	struct vhdx_device *dev = NULL;
 	struct attachment *att;
 
 	mutex_lock(&register_lock);
-	idr_for_each_entry_continue(&attachments, att, *number) {
+	xa_for_each_start(&attachments, *number, att, *number) {
 		dev = attachment_get_device(att);
 		if (dev)
 			break;
@@ -175,7 +174,7 @@ static struct vhdx_device *attachment_find_device(int number)
 
 	mutex_lock(&register_lock);
 	if (number >= 0)
-		dev = attachment_get_device(idr_find(&attachments, number));
+		dev = attachment_get_device(xa_load(&attachments, number));
 	mutex_unlock(&register_lock);
 	return dev;
 }
@@ -438,10 +437,9 @@ static int attach_check(const struct vhdx_attach *args)
 
 static int attach_run(struct vhdx_attach *args)
 {
-	struct attach_files *files;
+	struct attach_files *files = kzalloc(sizeof(*files), GFP_KERNEL);
 	int ret;
 
-	files = kzalloc(sizeof(*files), GFP_KERNEL);
 	if (!files)
 		return -ENOMEM;
 	ret = files_get(files, args);
@@ -550,7 +548,7 @@ static struct miscdevice control_misc = {
 static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct vhdx_device *dev;
-	int number;
+	unsigned long number;
 
 	for (number = 0; (dev = attachment_next_device(&number)); number++) {
 		vhdx_device_clean(dev);
@@ -590,5 +588,4 @@ void vhdx_control_exit(void)
 	misc_deregister(&control_misc);
 	unregister_reboot_notifier(&control_reboot_nb);
 	destroy_workqueue(detach_wq);
-	idr_destroy(&attachments);
 }

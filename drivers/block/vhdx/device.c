@@ -111,7 +111,7 @@ bool vhdx_device_owns_file(struct file *file)
 static void device_announce_mode(struct vhdx_device *dev, enum vhdx_mode mode)
 {
 	char text[32];
-	char *envp[] = { text, NULL };
+	char *envp[2] = { text };
 
 	snprintf(text, sizeof(text), "VHDX_MODE=%s", vhdx_mode_name(mode));
 	trace_vhdx_device_mode(dev->name, vhdx_mode_name(mode));

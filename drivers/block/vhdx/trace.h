@@ -18,6 +18,7 @@
 /* Requests */
 
 TRACE_EVENT(vhdx_request_issue,
+
 	TP_PROTO(const char *name, const char *op, u64 pos, u32 len, bool fua),
 	TP_ARGS(name, op, pos, len, fua),
 	TP_STRUCT__entry(
@@ -39,6 +40,7 @@ TRACE_EVENT(vhdx_request_issue,
 );
 
 TRACE_EVENT(vhdx_request_complete,
+
 	TP_PROTO(const char *name, const char *op, u64 pos, u32 len, int error),
 	TP_ARGS(name, op, pos, len, error),
 	TP_STRUCT__entry(
@@ -61,6 +63,7 @@ TRACE_EVENT(vhdx_request_complete,
 
 /* What answers a piece of a request; @kind is enum vhdx_extent_kind. */
 TRACE_EVENT(vhdx_extent,
+
 	TP_PROTO(const char *name, const char *op, u64 pos, int kind, u64 off,
 		 u32 len),
 	TP_ARGS(name, op, pos, kind, off, len),
@@ -90,6 +93,7 @@ TRACE_EVENT(vhdx_extent,
 /* Devices */
 
 TRACE_EVENT(vhdx_device_attach,
+
 	TP_PROTO(const char *name, u64 size, bool write),
 	TP_ARGS(name, size, write),
 	TP_STRUCT__entry(
@@ -107,6 +111,7 @@ TRACE_EVENT(vhdx_device_attach,
 );
 
 TRACE_EVENT(vhdx_device_detach,
+
 	TP_PROTO(const char *name, int error),
 	TP_ARGS(name, error),
 	TP_STRUCT__entry(
@@ -121,6 +126,7 @@ TRACE_EVENT(vhdx_device_detach,
 );
 
 TRACE_EVENT(vhdx_device_mode,
+
 	TP_PROTO(const char *name, const char *mode),
 	TP_ARGS(name, mode),
 	TP_STRUCT__entry(
@@ -137,6 +143,7 @@ TRACE_EVENT(vhdx_device_mode,
 /* Metadata */
 
 TRACE_EVENT(vhdx_log_commit,
+
 	TP_PROTO(const char *name, u64 seq, unsigned int nr_pages, u32 bytes),
 	TP_ARGS(name, seq, nr_pages, bytes),
 	TP_STRUCT__entry(
@@ -156,6 +163,7 @@ TRACE_EVENT(vhdx_log_commit,
 );
 
 TRACE_EVENT(vhdx_log_checkpoint,
+
 	TP_PROTO(const char *name, unsigned int nr_pages),
 	TP_ARGS(name, nr_pages),
 	TP_STRUCT__entry(
@@ -170,6 +178,7 @@ TRACE_EVENT(vhdx_log_checkpoint,
 );
 
 TRACE_EVENT(vhdx_log_start,
+
 	TP_PROTO(const char *name, u64 seq),
 	TP_ARGS(name, seq),
 	TP_STRUCT__entry(
@@ -184,6 +193,7 @@ TRACE_EVENT(vhdx_log_start,
 );
 
 TRACE_EVENT(vhdx_log_stop,
+
 	TP_PROTO(const char *name),
 	TP_ARGS(name),
 	TP_STRUCT__entry(
@@ -196,6 +206,7 @@ TRACE_EVENT(vhdx_log_stop,
 );
 
 TRACE_EVENT(vhdx_block_allocate,
+
 	TP_PROTO(const char *name, u64 blk, u64 off),
 	TP_ARGS(name, blk, off),
 	TP_STRUCT__entry(
@@ -213,6 +224,7 @@ TRACE_EVENT(vhdx_block_allocate,
 );
 
 TRACE_EVENT(vhdx_header_write,
+
 	TP_PROTO(const char *name, unsigned int slot, u64 seq),
 	TP_ARGS(name, slot, seq),
 	TP_STRUCT__entry(

@@ -28,7 +28,7 @@
 #ifndef HAVE_BDEV_OPS_DISK
 #include <linux/blkdev.h>
 
-typedef fmode_t blk_mode_t;
+#define blk_mode_t	fmode_t
 #define BLK_OPEN_WRITE	FMODE_WRITE
 #define BLK_OPEN_EXCL	FMODE_EXCL
 

@@ -27,8 +27,8 @@ int control_no(struct gendisk *disk)
 }
 
 #line 1 "HAVE_BDEV_OPS_DISK"
-void ask_bdev_ops_disk(struct block_device_operations *ops, struct gendisk *disk);
-void ask_bdev_ops_disk(struct block_device_operations *ops, struct gendisk *disk)
+void ask_bdev_ops_disk(const struct block_device_operations *ops, struct gendisk *disk);
+void ask_bdev_ops_disk(const struct block_device_operations *ops, struct gendisk *disk)
 {
 	ops->open(disk, BLK_OPEN_WRITE | BLK_OPEN_EXCL);
 	ops->release(disk);

@@ -349,7 +349,7 @@ int vhdx_log_scan(const struct vhdx_source *src, const struct vhdx_log_area *are
 		  struct vhdx_log_sequence *seq, u32 *nr_valid,
 		  struct vhdx_finding *fd)
 {
-	struct run best;
+	struct run best = { };
 	u32 nr;
 	int ret;
 

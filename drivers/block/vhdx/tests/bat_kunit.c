@@ -493,6 +493,20 @@ static void bat_scan_odd_size_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, s->scan.used_end, MIB(8 + 256));
 }
 
+/* A file without a log may say anything about where it lies. */
+static void bat_scan_no_log_test(struct kunit *test)
+{
+	const struct vhdx_header no_log = { .version = 1, .log_off = 1ULL << 60 };
+	struct scan *s = scan_init(test, &dynamic, SCAN_SIZE);
+
+	memset(s->map, 0, vhdx_bat_scan_bytes(SCAN_SIZE));
+	vhdx_bat_scan_init(&s->scan, &dynamic, SCAN_SIZE, s->map, &no_log, s->table, 2);
+	KUNIT_EXPECT_EQ(test, s->scan.used_end, MIB(4));
+	scan_put(s, 0, FULL | MIB(4));
+	KUNIT_EXPECT_EQ(test, scan_all(s), VHDX_FAULT_NONE);
+	KUNIT_EXPECT_EQ(test, s->scan.used_end, MIB(260));
+}
+
 /* Random tables against a plain model of the file, MiB by MiB. */
 static const unsigned int nr_random_tables = 200;
 
@@ -556,6 +570,7 @@ static struct kunit_case bat_cases[] = {
 	KUNIT_CASE(bat_scan_zeros_count_test),
 	KUNIT_CASE(bat_scan_last_block_test),
 	KUNIT_CASE(bat_scan_odd_size_test),
+	KUNIT_CASE(bat_scan_no_log_test),
 	KUNIT_CASE(bat_scan_random_test),
 	{}
 };

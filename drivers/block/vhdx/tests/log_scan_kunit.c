@@ -181,9 +181,11 @@ static const struct story_case story_cases[] = {
 	{ "stale entry between", { { 0, 5, 0 }, { 1, 6, 0, 0, true }, { 2, 7, 2 } }, 3,
 	  2, 2, 1, 7 },
 	{ "only stale entries", { { 0, 5, 0, 0, true }, { 1, 6, 0, 0, true } }, 2 },
-	{ "tail within an entry", { { 0, 5, 0, 2 }, { 3, 6, 1 } }, 2, 0, 0, 1, 5 },
+	{ "tail within an entry", { { 0, 5, 0, 2 }, { 3, 6, 1 } }, 2 },
 	{ "tail within the entry itself", { { 0, 5, 1, 2 } }, 1 },
-	{ "tail behind the head", { { 0, 5, 0 }, { 1, 6, 2 } }, 2, 0, 0, 1, 5 },
+	{ "tail behind the head", { { 0, 5, 0 }, { 1, 6, 2 } }, 2 },
+	{ "the same, but an older sequence", { { 0, 5, 0 }, { 1, 6, 2 }, { 8, 3, 8 } }, 3,
+	  8, 8, 1, 3 },
 	{ "tail in free space", { { 4, 5, 0 } }, 1 },
 	{ "tail at an entry that is no part", { { 0, 5, 0 }, { 8, 9, 0 } }, 2, 0, 0, 1, 5 },
 	{ "tail before where the scan begins", { { 14, 5, 14, 1 }, { 0, 6, 14 }, { 1, 7, 14 } }, 3,
@@ -393,7 +395,7 @@ static const struct size_case size_cases[] = {
 	{ "last falls", 0, U64_MAX, 0, MIB(2), 0, MIB(2) },
 	{ "last is rounded up", 0, 0, 0, MIB(2) + 1, 0, MIB(3) },
 	{ "last just below a MiB", 0, 0, 0, MIB(2) - 1, 0, MIB(2) },
-	{ "largest file", 0, 0, 0, MIB(1ULL << 43) - MIB(1), 0, MIB(1ULL << 43) - MIB(1) },
+	{ "last at 2^60", 0, 0, 0, 1ULL << 60, 0, 1ULL << 60 },
 	{ "flushed, a byte too far", 0, 0, RING_FILE + 1, MIB(99), VHDX_FAULT_LOG_TRUNCATED },
 	{ "flushed, all bits", 0, 0, U64_MAX, MIB(99), VHDX_FAULT_LOG_TRUNCATED },
 	{ "last, all bits", 0, 0, 0, U64_MAX, VHDX_FAULT_LOG_LAST_OFFSET },
@@ -433,6 +435,24 @@ static void log_scan_size_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->seq.nr, 2);
 	KUNIT_EXPECT_EQ(test, r->seq.flushed_off, c->flushed);
 	KUNIT_EXPECT_EQ(test, r->seq.last_off, c->want_last);
+}
+
+/* A log that is not all in the file is not read. */
+static void log_scan_range_test(struct kunit *test)
+{
+	struct ring *r = ring_init(test, NR_SECTORS);
+
+	put(r, 0, 1, 0, 0);
+	r->ram.src.size = RING_OFF + r->area.len;
+	((struct vhdx_raw_log_entry *)r->log)->flushed_file_offset = 0;
+	craft_seal(r->log, SECTOR);
+	expect_found(test, r, 0, 0, 1, 1);
+	r->ram.src.size--;
+	KUNIT_EXPECT_EQ(test, ring_scan(r), VHDX_FAULT_HEADER_LOG_RANGE);
+	r->ram.src.size = MIB(100);
+	r->area.off = ~0ULL << 20;
+	KUNIT_EXPECT_EQ(test, ring_scan(r), VHDX_FAULT_HEADER_LOG_RANGE);
+	KUNIT_EXPECT_EQ(test, r->ram.strayed, 0);
 }
 
 /* An error of the source at each read comes out as it went in. */
@@ -575,6 +595,7 @@ static struct kunit_case log_scan_cases[] = {
 	KUNIT_CASE(log_scan_bit_flip_test),
 	KUNIT_CASE(log_scan_torn_test),
 	KUNIT_CASE_PARAM(log_scan_size_test, size_gen_params),
+	KUNIT_CASE(log_scan_range_test),
 	KUNIT_CASE(log_scan_error_test),
 	KUNIT_CASE(log_scan_hostile_test),
 	KUNIT_CASE(log_scan_crowded_test),

@@ -483,6 +483,20 @@ static void metadata_table_check_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fd.off, REGION + ENTRY(0, 16));
 }
 
+/* A region that is too short, or not all in the file, is not read. */
+static void metadata_range_test(struct kunit *test)
+{
+	struct meta *m = meta_init(test);
+
+	KUNIT_EXPECT_EQ(test, vhdx_metadata_read(&m->ram.src, REGION, SZ_64K - 1, m->table,
+						 &m->md, NULL), VHDX_FAULT_REGION_RANGE);
+	KUNIT_EXPECT_EQ(test, vhdx_metadata_read(&m->ram.src, SZ_4M - SZ_64K, SZ_1M, m->table,
+						 &m->md, NULL), VHDX_FAULT_REGION_RANGE);
+	KUNIT_EXPECT_EQ(test, vhdx_metadata_read(&m->ram.src, ~0ULL << 20, SZ_1M, m->table,
+						 &m->md, NULL), VHDX_FAULT_REGION_RANGE);
+	KUNIT_EXPECT_EQ(test, m->ram.nr_reads, 0);
+}
+
 static void metadata_error_test(struct kunit *test)
 {
 	struct meta *m = meta_init(test);
@@ -518,6 +532,7 @@ static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(metadata_user_count_test),
 	KUNIT_CASE(metadata_last_slot_test),
 	KUNIT_CASE(metadata_table_check_test),
+	KUNIT_CASE(metadata_range_test),
 	KUNIT_CASE(metadata_error_test),
 	KUNIT_CASE(metadata_type_name_test),
 	{}

@@ -388,6 +388,19 @@ static void region_copies_wrong_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fd.off, VHDX_REGION2_OFF + 8);
 }
 
+static void region_copies_small_test(struct kunit *test)
+{
+	struct copies *cp = copies_init(test, MIB(3), MIB(3));
+	struct vhdx_regions out;
+	struct vhdx_finding fd;
+
+	cp->ram.src.size = SZ_1M - 1;
+	KUNIT_EXPECT_EQ(test, copies_read(cp, &out, &fd), VHDX_FAULT_FILE_TOO_SMALL);
+	KUNIT_EXPECT_EQ(test, fd.off, 0);
+	KUNIT_EXPECT_EQ(test, fd.value, SZ_1M - 1);
+	KUNIT_EXPECT_EQ(test, cp->ram.nr_reads, 0);
+}
+
 static void region_copies_error_test(struct kunit *test)
 {
 	struct copies *cp = copies_init(test, MIB(3), MIB(3));
@@ -414,6 +427,7 @@ static struct kunit_case region_cases[] = {
 	KUNIT_CASE(region_copies_differ_test),
 	KUNIT_CASE(region_copies_none_test),
 	KUNIT_CASE(region_copies_wrong_test),
+	KUNIT_CASE(region_copies_small_test),
 	KUNIT_CASE(region_copies_error_test),
 	{}
 };

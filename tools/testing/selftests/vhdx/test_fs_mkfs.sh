@@ -11,6 +11,10 @@ fill() {
 		(cd "$1" && find . -type f -exec sha256sum {} +) | sort >"$WORK/sums"
 }
 
+same() {
+	(cd "$WORK/mnt" && sha256sum --quiet -c "$WORK/sums")
+}
+
 # The kernel's own or the one that FUSE serves.
 mount_as() {
 	if [[ $1 == ntfs ]]; then
@@ -45,8 +49,7 @@ for fs in ext4 xfs btrfs vfat ntfs; do
 	run "$fs image clean" accepted "$file"
 	attach -r "$file"
 	run "$fs mount read-only" mount -o ro "$DEV" "$WORK/mnt"
-	(cd "$WORK/mnt" && run "$fs files are right" sha256sum --quiet -c "$WORK/sums") ||
-		fail "$fs files are right"
+	run "$fs files are right" same
 	umount "$WORK/mnt"
 	run "$fs check again" check_fs $fs "$DEV"
 	detach

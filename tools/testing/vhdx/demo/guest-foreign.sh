@@ -8,6 +8,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 image=$2
+failures=0
 
 verify_pieces() {
 	local dev=$1 off len sum

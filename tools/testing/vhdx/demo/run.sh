@@ -9,7 +9,7 @@
 # written to, detached, and read by two programs that are not ours.
 #
 # Works from a plain clone, as root on a Debian machine. KERNEL= picks another
-# kernel than 6.12: 6.1, newest, uml, uml-debug.
+# kernel than 6.12: 6.1 or newest.
 
 set -u
 top=$(cd "$(dirname "$0")/../../../.." && pwd)
@@ -30,11 +30,11 @@ in_machine() {
 prepare() {
 	heading "Preparing: packages, vhdxctl, and a virtual machine with kernel $kernel"
 	install_packages "$work/packages.log"
-	make -s -C "$top" tools && "$top/tools/testing/vhdx/vm/prepare" "$kernel" &&
-		"$top/tools/testing/vhdx/vm/build-module" "$kernel" || {
+	if ! { make -s -C "$top" tools && "$top/tools/testing/vhdx/vm/prepare" "$kernel" &&
+	       "$top/tools/testing/vhdx/vm/build-module" "$kernel"; }; then
 		echo "demo: the machine could not be prepared" >&2
 		exit 1
-	}
+	fi
 }
 
 make_dirty_image() {

@@ -14,7 +14,7 @@ images=${VHDX_IMAGES:-$top/../shared/images}
 out=$top/build/tools/test
 
 if [ -z "$VHDXCTL" ]; then
-	make -s -C "$top" tools || exit 1
+	make -s -C "$top" tools WERROR=1 || exit 1
 	VHDXCTL=$top/build/vhdxctl
 fi
 mkdir -p "$out"
