@@ -4,6 +4,7 @@
 #
 #   tools           build/vhdxctl
 #                   (WERROR=1: no warning is accepted)
+#   tools-test      what tools/testing/vhdx/tool/ needs, in build/tools/test/
 #   install-tools   program, manual pages, completion; honours DESTDIR, PREFIX
 #
 # The sources of format/ are the module's own. Objects go to build/tools/,
@@ -18,7 +19,8 @@ INSTALL ?= install
 AR ?= ar
 
 TOOLS_FORMAT := drivers/block/vhdx/format
-TOOLS_OUT := build/tools
+TOOLS_OUT ?= build/tools
+VHDXCTL ?= build/vhdxctl
 
 # format/Kbuild.include sets vhdx-format-y, the objects of the core.
 include $(TOOLS_FORMAT)/Kbuild.include
@@ -38,12 +40,15 @@ LIBVHDX := $(TOOLS_OUT)/libvhdx.a
 VHDXCTL_SRC := $(sort $(wildcard tools/vhdxctl/*.c))
 VHDXCTL_OBJ := $(VHDXCTL_SRC:%.c=$(TOOLS_OUT)/%.o)
 
-.PHONY: tools install-tools uninstall-tools clean-tools
+.PHONY: tools tools-test install-tools uninstall-tools clean-tools
 
-tools: build/vhdxctl
+tools: $(VHDXCTL)
 
-build/vhdxctl: $(VHDXCTL_OBJ) $(LIBVHDX)
+$(VHDXCTL): $(VHDXCTL_OBJ) $(LIBVHDX)
 	$(Q)$(CC) $(TOOLS_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TOOLS_LIBS)
+
+# The version is compiled in.
+$(VHDXCTL_OBJ): dkms.conf
 
 # Made anew, so that no object of a file that is gone stays inside.
 $(LIBVHDX): $(LIBVHDX_OBJ)
@@ -55,11 +60,22 @@ $(TOOLS_OUT)/%.o: %.c
 	$(Q)$(CC) $(TOOLS_CPPFLAGS) $(CPPFLAGS) $(TOOLS_CFLAGS) $(TOOLS_WARNINGS) $(CFLAGS) \
 		-MMD -MP -c -o $@ $<
 
+TOOLS_TEST := $(patsubst tools/testing/vhdx/tool/%.c,$(TOOLS_OUT)/test/%,\
+		$(wildcard tools/testing/vhdx/tool/*.c))
+
+tools-test: $(TOOLS_TEST)
+
+.SECONDARY: $(TOOLS_TEST:$(TOOLS_OUT)/test/%=$(TOOLS_OUT)/tools/testing/vhdx/tool/%.o)
+
+$(TOOLS_OUT)/test/%: $(TOOLS_OUT)/tools/testing/vhdx/tool/%.o $(LIBVHDX)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(TOOLS_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 -include $(LIBVHDX_OBJ:.o=.d) $(VHDXCTL_OBJ:.o=.d)
 
 install-tools: tools
 	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
-	$(Q)$(INSTALL) -m 755 build/vhdxctl $(DESTDIR)$(SBINDIR)/vhdxctl
+	$(Q)$(INSTALL) -m 755 $(VHDXCTL) $(DESTDIR)$(SBINDIR)/vhdxctl
 	$(Q)$(INSTALL) -m 644 tools/vhdxctl/man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	$(Q)$(INSTALL) -m 644 tools/vhdxctl/completion/vhdxctl $(DESTDIR)$(COMPLETIONDIR)/vhdxctl
 
@@ -69,4 +85,4 @@ uninstall-tools:
 		$(wildcard tools/vhdxctl/man/*.8))
 
 clean-tools:
-	$(Q)rm -rf $(TOOLS_OUT) build/vhdxctl
+	$(Q)rm -rf $(TOOLS_OUT) $(VHDXCTL)

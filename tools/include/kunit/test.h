@@ -87,7 +87,7 @@ struct kunit_suite *kunit_suites __attribute__((weak));
 #define KUNIT_ARRAY_PARAM(name, array, get_desc)				\
 	static const void *name##_gen_params(const void *prev, char *desc)	\
 	{									\
-		typeof((array)[0]) *next = prev;				\
+		typeof(&(array)[0]) next = prev;				\
 		void (*describe)(typeof(next), char *) = get_desc;		\
 										\
 		next = prev ? next + 1 : (array);				\

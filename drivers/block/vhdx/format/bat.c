@@ -204,7 +204,9 @@ void vhdx_bat_scan_init(struct vhdx_bat_scan *scan,
 	scan->map = map;
 	scan->partial_idx = NOTHING_PARTIAL;
 	map_mark(scan, 0, VHDX_HEADER_SECTION_SIZE);
-	map_mark(scan, hdr->log_off, hdr->log_len);
+	/* Where a log without length lies was not checked, and does not matter. */
+	if (hdr->log_len)
+		map_mark(scan, hdr->log_off, hdr->log_len);
 	for (i = 0; i < nr; i++) {
 		vhdx_region_decode(table, i, &region);
 		map_mark(scan, region.off, region.len);

@@ -5,26 +5,19 @@
 # exit status 0 when nothing failed. Readers that others wrote (qemu-img,
 # vhdiinfo) are asked where they are installed.
 #
-#   VHDXCTL      program to test (default: build/vhdxctl, built when missing)
+#   VHDXCTL      program to test (default: one built here, under ASan and UBSan)
 #   VHDX_IMAGES  directory of images that others wrote, *.vhdx.xz
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../../.." && pwd)
 images=${VHDX_IMAGES:-$top/../shared/images}
-out=$top/build/tools/test
+out=$top/build/tools-sanitized
 
-if [ -z "$VHDXCTL" ]; then
-	make -s -C "$top" tools WERROR=1 || exit 1
-	VHDXCTL=$top/build/vhdxctl
-fi
-mkdir -p "$out"
-for helper in lock_hold create_faults overlay_model; do
-	# shellcheck disable=SC2086 # CFLAGS is a list
-	${CC:-cc} -O1 -g -Wall -Wextra -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 $CFLAGS \
-		-I"$top/tools/include" -I"$top/drivers/block/vhdx/format" \
-		-I"$top/tools/lib/vhdx" -o "$out/$helper" "$here/$helper.c" \
-		"$top"/tools/lib/vhdx/*.c "$top"/drivers/block/vhdx/format/*.c || exit 1
-done
+make -s -C "$top" tools tools-test WERROR=1 TOOLS_OUT=build/tools-sanitized \
+	VHDXCTL=build/tools-sanitized/vhdxctl \
+	TOOLS_CFLAGS='-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all' || exit 1
+VHDXCTL=${VHDXCTL:-$out/vhdxctl}
+out=$out/test
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/vhdxctl-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT

@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Builds the fuzz targets, makes their seeds, and runs each for a bounded
+# count. Prints KTAP; a target that fails leaves its input in a file and says
+# which. Arguments name the targets to run, without any all of them run.
+#
+# FUZZ_RUNS	inputs for each target (20000)
+# FUZZ_SECONDS	but no longer than this for each (40)
+# FUZZ_SEED	of the random numbers (1; 0 for another one each time)
+#
+# What is found to be interesting is kept in $BUILD/corpus for the next run.
+
+set -u
+here=$(cd "$(dirname "$0")" && pwd) || exit 2
+BUILD=${BUILD:-$(cd "$here/../../../.." && pwd)/build/fuzz}
+export BUILD
+runs=${FUZZ_RUNS:-20000}
+seconds=${FUZZ_SECONDS:-40}
+seed=${FUZZ_SEED:-1}
+clang=${CLANG:-clang}
+mkdir -p "$BUILD/reproducers" || exit 2
+
+echo "KTAP version 1"
+if ! command -v "$clang" >/dev/null 2>&1; then
+	echo "1..0 # SKIP no $clang: apt-get install clang"
+	exit 4
+fi
+if ! echo 'int LLVMFuzzerTestOneInput(const char *p, long n) { return p && n < 0; }' |
+	"$clang" -x c -fsanitize=fuzzer,address -o "$BUILD/probe" - 2>"$BUILD/probe.log"
+then
+	echo "1..0 # SKIP $clang has no libFuzzer: apt-get install libclang-rt-dev"
+	exit 4
+fi
+if ! make -s -C "$here" CLANG="$clang" all >"$BUILD/build.log" 2>&1 ||
+   ! "$BUILD/seeds" "$BUILD/first" >>"$BUILD/build.log" 2>&1; then
+	echo "1..1"
+	sed 's/^/# /' "$BUILD/build.log"
+	echo "not ok 1 build of the fuzz targets"
+	exit 1
+fi
+
+# One target, its output as a comment if it fails.
+fuzz() {
+	mkdir -p "$BUILD/corpus/$1"
+	rm -f "$BUILD/reproducers/$1-"*
+	"$BUILD/$1" -runs="$runs" -max_total_time="$seconds" -seed="$seed" -timeout=10 \
+		-rss_limit_mb=1024 -max_len=4096 -len_control=20 -dict="$here/vhdx.dict" \
+		-artifact_prefix="$BUILD/reproducers/$1-" -print_final_stats=1 \
+		"$BUILD/corpus/$1" "$BUILD/first/$1" >"$BUILD/$1.log" 2>&1
+}
+
+if [ $# = 0 ]; then
+	# shellcheck disable=SC2046 # names without blanks
+	set -- $(make -s -C "$here" list)
+fi
+echo "1..$#"
+number=0
+failed=0
+for target; do
+	number=$((number + 1))
+	if fuzz "$target"; then
+		executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/$target.log")
+		echo "ok $number $target # $executed inputs"
+		continue
+	fi
+	failed=$((failed + 1))
+	tail -n 40 "$BUILD/$target.log" | sed 's/^/# /'
+	for file in "$BUILD/reproducers/$target-"*; do
+		[ -e "$file" ] && echo "# again with: $BUILD/$target $file"
+	done
+	echo "not ok $number $target"
+done
+echo "# $((number - failed)) passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]

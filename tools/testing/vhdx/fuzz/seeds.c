@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writes what the fuzz targets begin with: for each target, inputs that make
+ * a good structure. The form of an input is told at the top of its target.
+ *
+ * Usage: seeds DIRECTORY
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "format/header.h"
+#include "format/metadata.h"
+#include "format/raw.h"
+#include "format/region.h"
+
+#include "tests/craft.h"
+
+#define MIB(n)	((u64)(n) << 20)
+
+static const char *dir;
+
+static u8 out[256 * 1024];
+static size_t len;
+
+static void put(const void *p, size_t n)
+{
+	memcpy(out + len, p, n);
+	len += n;
+}
+
+static void put_le(u64 value, unsigned int bytes)
+{
+	while (bytes--) {
+		out[len++] = value;
+		value >>= 8;
+	}
+}
+
+static void save(const char *target, const char *name)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, target);
+	mkdir(path, 0777);
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, target, name);
+	f = fopen(path, "wb");
+	if (!f || fwrite(out, 1, len, f) != len || fclose(f)) {
+		perror(path);
+		exit(1);
+	}
+	len = 0;
+}
+
+static void seed_header(void)
+{
+	struct vhdx_header hdr = { .seq = 7, .version = 1, .log_off = MIB(1), .log_len = MIB(1) };
+	u8 buf[VHDX_HEADER_SIZE];
+	int i, dirty;
+
+	for (dirty = 0; dirty < 2; dirty++) {
+		put_le(3, 1);
+		put_le(MIB(4), 8);
+		put("vhdxfile", 8);
+		for (i = 0; i < 2; i++) {
+			hdr.seq++;
+			vhdx_header_encode(buf, &hdr);
+			put(buf, 96);
+		}
+		save("fuzz_header", dirty ? "dirty" : "clean");
+		hdr.log_guid.b[0] = 1;
+	}
+}
+
+static void seed_region(void)
+{
+	static u8 table[VHDX_REGION_TABLE_SIZE];
+	guid_t other = GUID_INIT(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
+	int nr;
+
+	craft_region(table, 0, &VHDX_GUID_REGION_BAT, MIB(3), SZ_1M, 1);
+	craft_region(table, 1, &VHDX_GUID_REGION_METADATA, MIB(2), SZ_1M, 1);
+	craft_region(table, 2, &other, MIB(4), SZ_1M, 0);
+	for (nr = 2; nr < 4; nr++) {
+		craft_region_seal(table, nr);
+		put_le(1, 1);
+		put_le(16, 4);
+		put_le(1, 4);
+		put_le(1, 1);
+		put(table + 8, 8 + 32 * nr);
+		save("fuzz_region", nr == 2 ? "two" : "three");
+	}
+}
+
+static void seed_metadata(void)
+{
+	struct vhdx_metadata md = {
+		.disk_size = MIB(4100), .block_size = SZ_2M, .logical_size = 512,
+		.physical_size = 4096,
+	};
+	static u8 buf[128 * 1024];
+	int parent;
+
+	for (parent = 0; parent < 2; parent++) {
+		md.has_parent = parent;
+		vhdx_metadata_encode(buf, sizeof(buf), &md, parent ? "locator" : NULL, 7);
+		put_le(16, 1);
+		put_le(8, 2);
+		put(buf + VHDX_METADATA_TABLE_SIZE, 128);
+		put(buf + 8, 24 + 32 * 6);
+		save("fuzz_metadata", parent ? "child" : "dynamic");
+	}
+}
+
+static void seed_bat(void)
+{
+	int diff, i;
+
+	for (diff = 0; diff < 2; diff++) {
+		put_le(8, 1);
+		put_le(diff, 1);
+		put_le(40, 2);
+		put_le(8000, 2);
+		put_le(0, 2);
+		for (i = 0; i < 16; i++) {
+			put_le(diff && i == 3 ? 7 : i % 4 ? 6 : 2, 1);
+			put_le(5 + 256 * i, 2);
+		}
+		put_le(diff ? 6 : 0, 1);
+		put_le(4, 2);
+		save("fuzz_bat", diff ? "child" : "dynamic");
+	}
+}
+
+static u16 put_text(const char *text)
+{
+	u16 n = 2 * strlen(text);
+
+	for (; *text; text++)
+		put_le((u8)*text, 2);
+	return n;
+}
+
+static void seed_locator(void)
+{
+	static const char * const texts[] = {
+		"parent_linkage", "{83ed0ec5-24c8-49a6-a959-5e4bd1288480}",
+		"relative_path", ".\\parent.vhdx",
+		"parent_linkage2", "{83ED0EC5-24C8-49A6-A959-5E4BD1288481}",
+	};
+	u32 at, i;
+
+	for (i = 0, at = 20 + 36, put_le(3ULL << 16, 4); i < 6; i += 2) {
+		put_le(at, 4);
+		put_le(at + 2 * strlen(texts[i]), 4);
+		put_le(2 * strlen(texts[i]), 2);
+		put_le(2 * strlen(texts[i + 1]), 2);
+		at += 2 * (strlen(texts[i]) + strlen(texts[i + 1]));
+	}
+	for (i = 0; i < 6; i++)
+		put_text(texts[i]);
+	save("fuzz_locator", "three");
+}
+
+static void seed_log_entry(void)
+{
+	static const struct craft_desc descs[] = {
+		{ MIB(3), MIB(1), 0 }, { MIB(5), 0, 1 }, { 0x30000, 0, 2 },
+	};
+	struct craft_entry e = { .seq = 0x100000001ULL, .nr_desc = 3, .desc = descs };
+	static u8 entry[4 * VHDX_LOG_SECTOR];
+
+	craft_log_entry(entry, &e);
+	put_le(3, 1);
+	put(entry + 8, 56 + 3 * 32);
+	save("fuzz_log_entry", "three");
+	put_le(1, 1);
+	put(entry + 8, 16);
+	save("fuzz_log_entry", "none");
+}
+
+/* Entries of one sector from @pos on, the tail at the first. */
+static void seed_log_scan(void)
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		put_le(0, 1);
+		put_le((20 + i * 2) % 24, 1);	/* place */
+		put_le(5 + i, 1);		/* number */
+		put_le(0, 1);
+		put_le(20, 1);			/* tail */
+		put_le(1, 1);			/* one descriptor */
+		put_le(i, 1);
+	}
+	save("fuzz_log_scan", "wraps");
+	for (i = 0; i < 3; i++) {
+		put_le(0, 1);
+		put_le(i, 1);
+		put_le(9 + i, 1);
+		put_le(1, 1);
+		put_le(0, 1);
+		put_le(0, 1);
+	}
+	put_le(170, 1);
+	put_le(1, 1);
+	put_le(16, 2);
+	put_le(11, 1);
+	put_le(210, 1);
+	put_le(1, 1);
+	save("fuzz_log_scan", "forged");
+}
+
+/* A good image, with something harmless in the BAT. */
+static void seed_image(void)
+{
+	static const char * const names[] = { "clean", "dirty", "child", "dirty-child" };
+	int flags;
+
+	for (flags = 0; flags < 4; flags++) {
+		put_le(flags, 1);
+		put_le(1024, 2);
+		put_le(7 + 8 * 7, 1);
+		put_le(8, 2);
+		put_le(MIB(7) | 6, 8);
+		save("fuzz_image", names[flags]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2) {
+		fprintf(stderr, "usage: seeds DIRECTORY\n");
+		return 2;
+	}
+	dir = argv[1];
+	mkdir(dir, 0777);
+	seed_header();
+	seed_region();
+	seed_metadata();
+	seed_bat();
+	seed_locator();
+	seed_log_entry();
+	seed_log_scan();
+	seed_image();
+	return 0;
+}
