@@ -42,6 +42,7 @@ class Count:
     def __init__(self):
         self.pending = []   # (depth, failed) of results that may get a parent
         self.plans = {}     # depth -> results that are still to come
+        self.seen = {}      # depth -> results so far; a plan may come last
         self.passed = self.failed = self.skipped = 0
         self.problems = []
         self.skip_reason = None
@@ -51,6 +52,7 @@ class Count:
         while self.pending and self.pending[-1][0] > depth:
             children.append(self.pending.pop())
         self.end_plans(depth)
+        self.seen[depth] = self.seen.get(depth, 0) + 1
         if depth in self.plans:
             self.plans[depth] -= 1
         if children:
@@ -68,12 +70,14 @@ class Count:
         self.pending.append((depth, bad))
 
     def plan(self, depth, number, skip):
+        left = number - self.seen.get(depth, 0)
         self.end_plans(depth - 1)
-        self.plans[depth] = number
+        self.plans[depth] = left
         if number == 0 and skip:
             self.skip_reason = skip.group('why')
 
     def end_plans(self, depth):
+        self.seen = {d: n for d, n in self.seen.items() if d <= depth}
         for deeper in [d for d in self.plans if d > depth]:
             missing = self.plans.pop(deeper)
             if missing > 0:

@@ -103,13 +103,15 @@ static_assert(ARRAY_SIZE(fault_names) == VHDX_FAULT_NR);
 
 static const char * const fault_texts[] = {
 	[VHDX_FAULT_NONE] = "nothing is wrong",
-#define FAULT_TEXT(name, errno, text)	[VHDX_FAULT_##name] = text,
+#define FAULT_TEXT(name, errno, text) \
+	[VHDX_FAULT_##name] = text,
 	VHDX_FAULTS(FAULT_TEXT)
 #undef FAULT_TEXT
 };
 
 static const u8 fault_errnos[] = {
-#define FAULT_ERRNO(name, errno, text)	[VHDX_FAULT_##name] = errno,
+#define FAULT_ERRNO(name, errno, text) \
+	[VHDX_FAULT_##name] = errno,
 	VHDX_FAULTS(FAULT_ERRNO)
 #undef FAULT_ERRNO
 };

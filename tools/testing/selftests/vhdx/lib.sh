@@ -300,6 +300,14 @@ remove_disks() {
 	((nr_disks == 0)) || rmmod brd 2>/dev/null
 }
 
+# dm_create NAME TABLE: sets DM to the device, which exists without udev too
+dm_create() {
+	dmsetup create --noudevsync "$1" --table "$2" || return 1
+	dm_names+=("$1")
+	settle
+	DM=/dev/$(dmsetup info -c --noheadings -o blkdevname "$1")
+}
+
 # make_fs TYPE DEVICE
 make_fs() {
 	case $1 in

@@ -20,11 +20,10 @@ table() {
 disk 256 || exit 1
 disk=$DISK
 good="0 $(sectors "$disk") linear $disk 0"
-dmsetup create vhdx-test-io --table "$good" || exit 1
-dm_names+=(vhdx-test-io)
+dm_create vhdx-test-io "$good" || exit 1
 # The journal's file system must not go away on errors: no journal.
-mkfs.ext4 -q -F -O ^has_journal /dev/mapper/vhdx-test-io && mkdir "$WORK/mnt" &&
-	mount -o errors=continue /dev/mapper/vhdx-test-io "$WORK/mnt" || exit 1
+mkfs.ext4 -q -F -O ^has_journal "$DM" && mkdir "$WORK/mnt" &&
+	mount -o errors=continue "$DM" "$WORK/mnt" || exit 1
 image=$WORK/mnt/a.vhdx
 create "$image" 128M --block-size 1M && attach "$image" || exit 1
 dd if=/dev/urandom of="$WORK/data" bs=1M count=6 status=none

@@ -31,12 +31,9 @@ order() {
 	local name=vhdx-test-$1 image=$WORK/mnt-$1/a.vhdx disk log
 
 	disk 320 && disk=$DISK && disk 400 && log=$DISK || return 1
-	dmsetup create "$name" --table \
-		"0 $(blockdev --getsz "$disk") log-writes $disk $log" || return 1
-	dm_names+=("$name")
+	dm_create "$name" "0 $(blockdev --getsz "$disk") log-writes $disk $log" || return 1
 	mkdir -p "$WORK/mnt-$1"
-	make_fs "$1" "/dev/mapper/$name" && mount -t "$1" "/dev/mapper/$name" "$WORK/mnt-$1" ||
-		return 1
+	make_fs "$1" "$DM" && mount -t "$1" "$DM" "$WORK/mnt-$1" || return 1
 	vhdxctl create -s 96M --block-size 1M "$image" && sync -f "$image" && dmsetup message "$name" 0 mark attach &&
 		attach "$image" && load && idle && load && detach || return 1
 	sync -f "$image"
@@ -46,7 +43,6 @@ order() {
 	comment "$1: $(xargs <"$WORK/order")"
 	cat "$WORK/order"
 	accepted "$image" && umount "$WORK/mnt-$1" || status=1
-	dmsetup remove --retry "$name"
 	return "$status"
 }
 

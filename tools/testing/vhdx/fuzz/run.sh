@@ -6,7 +6,7 @@
 # which. Arguments name the targets to run, without any all of them run.
 #
 # FUZZ_RUNS	inputs for each target (20000)
-# FUZZ_SECONDS	but no longer than this for each (40)
+# FUZZ_SECONDS	but no longer than this for each (30)
 # FUZZ_SEED	of the random numbers (1; 0 for another one each time)
 #
 # What is found to be interesting is kept in $BUILD/corpus for the next run.
@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd) || exit 2
 BUILD=${BUILD:-$(cd "$here/../../../.." && pwd)/build/fuzz}
 export BUILD
 runs=${FUZZ_RUNS:-20000}
-seconds=${FUZZ_SECONDS:-40}
+seconds=${FUZZ_SECONDS:-30}
 seed=${FUZZ_SEED:-1}
 clang=${CLANG:-clang}
 mkdir -p "$BUILD/reproducers" || exit 2
