@@ -26,12 +26,12 @@ lanes=2
 steps() {
 	cat <<-EOF
 	no | lint | 300 | scripts/lint.sh
-	yes | headers-check | 180 | scripts/headers-check.sh
-	yes | unit | 300 | $testing/unit/run.sh
+	yes | headers-check | 600 | scripts/headers-check.sh
+	yes | unit | 900 | $testing/unit/run.sh
 	no | fuzz | 420 | $testing/fuzz/run.sh
-	yes | tools | 300 | build_tools
-	yes | tool | 300 | build_tools && $testing/tool/run.sh
-	yes | model | 300 | python3 $testing/images/selftest.py
+	yes | tools | 600 | build_tools
+	yes | tool | 1200 | build_tools && $testing/tool/run.sh
+	yes | model | 900 | python3 $testing/images/selftest.py
 	yes | build-6.1 | 900 | $testing/vm/build-module 6.1
 	yes | build-6.12 | 900 | $testing/vm/build-module 6.12
 	yes | build-newest | 900 | $testing/vm/build-module newest
