@@ -17,9 +17,9 @@
 #include "have.h"
 
 /*
- * 6.5, "block: replace fmode_t with a block-specific type for block open
- * flags" and "block: pass a gendisk on bdev_open": the operations were given
- * a block device and an fmode_t.
+ * 6.5, d32e2bf83791 "block: pass a gendisk to ->open", ae220766d87c "block:
+ * remove the unused mode argument to ->release", and the block layer's own
+ * type for the mode: the operations were given a block device and an fmode_t.
  *
  * The macros expand only where the name is followed by a parenthesis, that is
  * at the definition of the operation: they put a function with the old
@@ -86,7 +86,7 @@ struct gendisk *vhdx_compat_alloc_disk(struct blk_mq_tag_set *set,
 #endif
 
 /*
- * 6.14, 9377b95cda73 "block: remove BLK_MQ_F_SHOULD_MERGE": merging was
+ * 6.14, cc76ace465d6 "block: remove BLK_MQ_F_SHOULD_MERGE": merging was
  * something that a driver had to ask for.
  */
 #ifdef HAVE_SHOULD_MERGE

@@ -139,18 +139,24 @@ static void bat_entry_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, le64_to_cpu(vhdx_bat_entry_encode(&entry)), (c->raw & 7) | c->off);
 }
 
+static enum vhdx_fault decode(__le64 raw, u64 idx, const struct vhdx_geometry *geo, u64 size,
+			      struct vhdx_bat_entry *entry)
+{
+	return vhdx_bat_entry_decode(raw, idx, geo, size, entry, NULL);
+}
+
 /* Each of the 17 reserved bits, in a payload and in a bitmap entry. */
 static void bat_reserved_test(struct kunit *test)
 {
 	struct vhdx_bat_entry entry;
+	__le64 raw;
 	int bit;
 
 	for (bit = 3; bit < 20; bit++) {
-		KUNIT_EXPECT_EQ(test, vhdx_bat_entry_decode(cpu_to_le64(MIB(4) | FULL | 1ULL << bit),
-							    0, &dynamic, FILE_SIZE, &entry, NULL),
-				RESERVED_FAULT);
-		KUNIT_EXPECT_EQ(test, vhdx_bat_entry_decode(cpu_to_le64(1ULL << bit), BITMAP0,
-							    &differencing, FILE_SIZE, &entry, NULL),
+		raw = cpu_to_le64(MIB(4) | FULL | 1ULL << bit);
+		KUNIT_EXPECT_EQ(test, decode(raw, 0, &dynamic, FILE_SIZE, &entry), RESERVED_FAULT);
+		raw = cpu_to_le64(1ULL << bit);
+		KUNIT_EXPECT_EQ(test, decode(raw, BITMAP0, &differencing, FILE_SIZE, &entry),
 				RESERVED_FAULT);
 	}
 }
@@ -164,12 +170,9 @@ static void bat_last_block_test(struct kunit *test)
 	__le64 raw = cpu_to_le64(MIB(8) | FULL);
 	struct vhdx_bat_entry entry;
 
-	KUNIT_EXPECT_EQ(test, vhdx_bat_entry_decode(raw, LAST, &dynamic, MIB(8) + 512, &entry, NULL),
-			VHDX_FAULT_NONE);
-	KUNIT_EXPECT_EQ(test, vhdx_bat_entry_decode(raw, LAST, &dynamic, MIB(8), &entry, NULL),
-			LOCATION_FAULT);
-	KUNIT_EXPECT_EQ(test, vhdx_bat_entry_decode(raw, LAST, &dynamic, MIB(8) + 511, &entry, NULL),
-			LOCATION_FAULT);
+	KUNIT_EXPECT_EQ(test, decode(raw, LAST, &dynamic, MIB(8) + 512, &entry), 0);
+	KUNIT_EXPECT_EQ(test, decode(raw, LAST, &dynamic, MIB(8) + 511, &entry), LOCATION_FAULT);
+	KUNIT_EXPECT_EQ(test, decode(raw, LAST, &dynamic, MIB(8), &entry), LOCATION_FAULT);
 }
 
 /* What has no location in its state is written without one. */
@@ -579,4 +582,5 @@ static struct kunit_suite bat_suite = {
 	.name = "vhdx_bat",
 	.test_cases = bat_cases,
 };
+
 kunit_test_suite(bat_suite);

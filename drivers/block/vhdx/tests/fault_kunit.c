@@ -13,10 +13,11 @@ struct fault_row {
 	enum vhdx_fault	fault;
 	const char	*symbol;
 	int		error;
+	const char	*text;
 };
 
 static const struct fault_row rows[] = {
-#define FAULT_ROW(name, errno, text) { VHDX_FAULT_##name, #name, -errno },
+#define FAULT_ROW(name, errno, text) { VHDX_FAULT_##name, #name, -errno, text },
 	VHDX_FAULTS(FAULT_ROW)
 };
 
@@ -56,8 +57,8 @@ static void fault_stranger_test(struct kunit *test)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(strangers); i++) {
-		KUNIT_EXPECT_TRUE(test, vhdx_fault_name(strangers[i]) != NULL);
-		KUNIT_EXPECT_TRUE(test, vhdx_fault_text(strangers[i]) != NULL);
+		KUNIT_EXPECT_NOT_NULL(test, vhdx_fault_name(strangers[i]));
+		KUNIT_EXPECT_NOT_NULL(test, vhdx_fault_text(strangers[i]));
 		KUNIT_EXPECT_LT(test, vhdx_fault_errno(strangers[i]), 0);
 	}
 }
@@ -70,11 +71,12 @@ static void fault_text_test(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		text = vhdx_fault_text(rows[i].fault);
 		len = strlen(text);
+		KUNIT_EXPECT_STREQ(test, text, rows[i].text);
 		KUNIT_ASSERT_GT(test, len, 10);
 		KUNIT_EXPECT_TRUE_MSG(test, text[len - 1] != '.' && text[len - 1] != '\n',
 				      "%s ends in punctuation", rows[i].symbol);
 	}
-	KUNIT_EXPECT_TRUE(test, vhdx_fault_text(VHDX_FAULT_NONE) != NULL);
+	KUNIT_EXPECT_NOT_NULL(test, vhdx_fault_text(VHDX_FAULT_NONE));
 }
 
 static void fault_errno_test(struct kunit *test)
@@ -130,6 +132,7 @@ static struct kunit_suite fault_suite = {
 	.name = "vhdx_fault",
 	.test_cases = fault_cases,
 };
+
 kunit_test_suite(fault_suite);
 
 /* Of the module that all suites are. */

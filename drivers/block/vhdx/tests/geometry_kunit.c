@@ -231,4 +231,5 @@ static struct kunit_suite geometry_suite = {
 	.name = "vhdx_geometry",
 	.test_cases = geometry_cases,
 };
+
 kunit_test_suite(geometry_suite);

@@ -145,7 +145,7 @@ static void locator_usual_test(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, same_text(key, key_len, usual[i].key));
 		KUNIT_EXPECT_TRUE(test, same_text(value, len, usual[i].value));
 		value = vhdx_locator_find(&item->loc, usual[i].key, &len);
-		KUNIT_ASSERT_TRUE(test, value != NULL);
+		KUNIT_ASSERT_NOT_NULL(test, value);
 		KUNIT_EXPECT_TRUE(test, same_text(value, len, usual[i].value));
 	}
 }
@@ -466,7 +466,7 @@ static void locator_unaligned_test(struct kunit *test)
 	item_pair(item, 1, &usual[1]);
 	item_expect(test, item, VHDX_FAULT_NONE, 0);
 	KUNIT_EXPECT_TRUE(test, guid_equal(&item->loc.linkage, &LINKAGE));
-	KUNIT_EXPECT_TRUE(test, vhdx_locator_find(&item->loc, "relative_path", &len) != NULL);
+	KUNIT_EXPECT_NOT_NULL(test, vhdx_locator_find(&item->loc, "relative_path", &len));
 }
 
 /* Odd lengths and NULs, in a key and in a value. */
@@ -529,4 +529,5 @@ static struct kunit_suite locator_suite = {
 	.name = "vhdx_locator",
 	.test_cases = locator_cases,
 };
+
 kunit_test_suite(locator_suite);

@@ -118,7 +118,7 @@ static void log_entry_size_test(struct kunit *test)
 /* Windows' first entry: nothing in it, and its checksum. */
 static void log_entry_windows_a_test(struct kunit *test)
 {
-	struct vhdx_log_entry entry = { .tail = 0, .flushed_off = MIB(4), .last_off = MIB(4) };
+	struct vhdx_log_entry entry = { .flushed_off = MIB(4), .last_off = MIB(4) };
 	u8 *want = sectors_alloc(test, 1), *buf = sectors_alloc(test, 1);
 	struct vhdx_log_build b;
 
@@ -170,8 +170,8 @@ static void log_entry_windows_decode_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, entry.len, 8192);
 	KUNIT_EXPECT_EQ(test, entry.nr_desc, 1);
 	KUNIT_EXPECT_EQ(test, entry.desc_len, 4096);
-	KUNIT_ASSERT_EQ(test, vhdx_log_desc_decode(buf + 64, 0x101040, entry.seq, &windows_area, &desc,
-						   NULL), 0);
+	KUNIT_ASSERT_EQ(test, vhdx_log_desc_decode(buf + 64, 0x101040, entry.seq, &windows_area,
+						   &desc, NULL), 0);
 	KUNIT_EXPECT_EQ(test, desc.off, MIB(3));
 	KUNIT_EXPECT_EQ(test, desc.len, 4096);
 	KUNIT_EXPECT_FALSE(test, desc.zero);
@@ -518,4 +518,5 @@ static struct kunit_suite log_entry_suite = {
 	.name = "vhdx_log_entry",
 	.test_cases = log_entry_cases,
 };
+
 kunit_test_suite(log_entry_suite);

@@ -116,7 +116,9 @@ static void log_replay_order_test(struct kunit *test)
 /* What is before the tail belongs to the past: its target may be in use again. */
 static void log_replay_tail_test(struct kunit *test)
 {
-	static const struct craft_desc descs[] = { { AT(0), 0, 1 }, { AT(1), 0, 2 }, { AT(2), 0, 3 } };
+	static const struct craft_desc descs[] = {
+		{ AT(0), 0, 1 }, { AT(1), 0, 2 }, { AT(2), 0, 3 },
+	};
 	struct ring *r = ring_init(test, NR_SECTORS);
 	struct vhdx_log_replay done;
 	u32 a, b;
@@ -313,7 +315,9 @@ KUNIT_ARRAY_PARAM(changed, changed_cases, changed_desc);
 
 static void log_replay_changed_test(struct kunit *test)
 {
-	static const struct craft_desc descs[] = { { AT(0), 0, 1 }, { AT(1), 0, 2 }, { AT(2), 0, 3 } };
+	static const struct craft_desc descs[] = {
+		{ AT(0), 0, 1 }, { AT(1), 0, 2 }, { AT(2), 0, 3 },
+	};
 	const struct changed_case *c = test->param_value;
 	struct ring *r = ring_init(test, NR_SECTORS);
 	struct vhdx_log_replay done;
@@ -453,4 +457,5 @@ static struct kunit_suite log_replay_suite = {
 	.name = "vhdx_log_replay",
 	.test_cases = log_replay_cases,
 };
+
 kunit_test_suite(log_replay_suite);

@@ -166,7 +166,8 @@ struct story_case {
 
 static const struct story_case story_cases[] = {
 	{ "tail is the second entry", { { 0, 5, 0 }, { 1, 6, 1 }, { 2, 7, 1 } }, 3, 1, 2, 2, 7 },
-	{ "only the head's tail counts", { { 0, 5, 9 }, { 1, 6, 14 }, { 2, 7, 0 } }, 3, 0, 2, 3, 7 },
+	{ "only the head's tail counts", { { 0, 5, 9 }, { 1, 6, 14 }, { 2, 7, 0 } }, 3,
+	  0, 2, 3, 7 },
 	{ "gap, head complete", { { 0, 5, 0 }, { 1, 6, 0 }, { 2, 8, 2 } }, 3, 2, 2, 1, 8 },
 	{ "gap, head needs what is missing", { { 0, 5, 0 }, { 1, 6, 0 }, { 2, 8, 1 } }, 3,
 	  0, 1, 2, 6 },
@@ -192,8 +193,8 @@ static const struct story_case story_cases[] = {
 	  14, 1, 3, 7 },
 	{ "entry and sequence wrap", { { 13, 5, 13, 1 }, { 15, 6, 13, 3 }, { 3, 7, 15 } }, 3,
 	  15, 3, 2, 7 },
-	{ "older round behind the head", { { 4, 3, 4 }, { 5, 4, 4 }, { 0, 8, 0, 1 }, { 2, 9, 0, 1 } },
-	  4, 0, 2, 2, 9 },
+	{ "older round behind the head",
+	  { { 4, 3, 4 }, { 5, 4, 4 }, { 0, 8, 0, 1 }, { 2, 9, 0, 1 } }, 4, 0, 2, 2, 9 },
 	{ "head's tail overwritten", { { 8, 5, 8 }, { 9, 6, 8 }, { 10, 7, 8 }, { 8, 50, 15 } }, 4 },
 	{ "highest number of all", { { 0, U64_MAX - 1, 0 }, { 1, U64_MAX, 0 } }, 2,
 	  0, 1, 2, U64_MAX },
@@ -608,4 +609,5 @@ static struct kunit_suite log_scan_suite = {
 	.name = "vhdx_log_scan",
 	.test_cases = log_scan_cases,
 };
+
 kunit_test_suite(log_scan_suite);

@@ -542,4 +542,5 @@ static struct kunit_suite metadata_suite = {
 	.name = "vhdx_metadata",
 	.test_cases = metadata_cases,
 };
+
 kunit_test_suite(metadata_suite);

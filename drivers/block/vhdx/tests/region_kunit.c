@@ -436,4 +436,5 @@ static struct kunit_suite region_suite = {
 	.name = "vhdx_region",
 	.test_cases = region_cases,
 };
+
 kunit_test_suite(region_suite);

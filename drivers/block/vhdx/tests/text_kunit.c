@@ -171,8 +171,8 @@ static void text_content_test(struct kunit *test)
 	KUNIT_ASSERT_LT(test, len, TEXT_MAX);
 	KUNIT_EXPECT_EQ(test, strlen(buf), (size_t)len);
 	for (i = 0; i < ARRAY_SIZE(c->parts) && c->parts[i]; i++)
-		KUNIT_EXPECT_TRUE_MSG(test, strstr(buf, c->parts[i]) != NULL,
-				      "%s is not in: %s", c->parts[i], buf);
+		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(buf, c->parts[i]),
+					        "%s is not in: %s", c->parts[i], buf);
 	if (c->lines)
 		KUNIT_EXPECT_TRUE_MSG(test, lines_good(buf), "%s", buf);
 	else
@@ -216,7 +216,7 @@ static void text_finding_test(struct kunit *test)
 	fd.guid = GUID1;
 	vhdx_finding_to_text(buf, sizeof(buf), &fd);
 	KUNIT_EXPECT_TRUE(test, strstr(buf, "region-unknown at 0x30050: ") == buf);
-	KUNIT_EXPECT_TRUE_MSG(test, strstr(buf, GUID1_TEXT) != NULL, "%s", buf);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(buf, GUID1_TEXT), "%s", buf);
 }
 
 /* A sector bitmap's states have names of their own. */
@@ -247,4 +247,5 @@ static struct kunit_suite text_suite = {
 	.name = "vhdx_text",
 	.test_cases = text_cases,
 };
+
 kunit_test_suite(text_suite);

@@ -86,6 +86,22 @@ equal() {
 	return 1
 }
 
+# relay COMMAND...: a case for each line that COMMAND prints, "PASS name" or
+# "FAIL name: why". Its last line must be a PASS.
+relay() {
+	local word name last=
+
+	while read -r word name; do
+		last=$word
+		case $word in
+		PASS)	pass "$name" ;;
+		FAIL)	fail "${name%%: *}" "${name#*: }" ;;
+		*)	comment "$word $name" ;;
+		esac
+	done < <("$@" 2>&1)
+	[[ $last == PASS ]] || fail "$1 ended early"
+}
+
 # --- the kernel's log --------------------------------------------------------
 
 MARK=
@@ -107,8 +123,9 @@ dmesg_has() {
 
 # No warning, oops or lockdep report since this test began.
 kernel_is_content() {
-	local bad='WARNING:|BUG:|KASAN|UBSAN|Oops|INFO: (task|possible)|possible (circular|recursive)|general protection|Call Trace'
+	local bad='WARNING:|BUG:|KASAN|UBSAN|Oops|INFO: (task|possible)|general protection'
 
+	bad+='|possible (circular|recursive)|Call Trace'
 	! dmesg | sed "1,/vhdx-test $$-1 /d" | grep -aE -A12 -- "$bad"
 }
 
@@ -274,12 +291,13 @@ nr_disks=0
 disk() {
 	local ram=/dev/ram$nr_disks
 
-	[[ -e /dev/ram0 ]] || modprobe -q brd rd_nr=3 rd_size=$((512 * 1024))
+	[[ -e /dev/ram0 ]] || modprobe -q brd rd_nr=4 rd_size=$((512 * 1024))
 	settle
 	if [[ -b $ram ]] && (($(blockdev --getsize64 "$ram") >= $1 * MIB)); then
 		DISK=$ram
 		blockdev --flushbufs "$ram"
 	else
+		modprobe -q loop
 		truncate -s "$1M" "$WORK/disk$nr_disks"
 		DISK=$(losetup --find --show "$WORK/disk$nr_disks") || return 1
 		loops+=("$DISK")
@@ -305,6 +323,7 @@ dm_create() {
 	dmsetup create --noudevsync "$1" --table "$2" || return 1
 	dm_names+=("$1")
 	settle
+	# shellcheck disable=SC2034  # it is for the tests
 	DM=/dev/$(dmsetup info -c --noheadings -o blkdevname "$1")
 }
 

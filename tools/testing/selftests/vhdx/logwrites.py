@@ -116,6 +116,29 @@ class Stable:
         return min(max(number * PAGE, off), end)
 
 
+class Ring(model.Ring):
+    """A log area that is looked at again and again: entries are remembered."""
+
+    known = {}                  # (LogGuid, log offset, bytes) -> entry or None
+
+    def entries(self):
+        found = {}
+        for pos in range(0, self.length, PAGE):
+            head = self.read(pos, PAGE)
+            if head[:4] != b"loge":
+                continue
+            length, = struct.unpack_from("<I", head, 8)
+            key = self.guid, pos, self.read(pos, max(PAGE, min(length, self.length)))
+            if key not in self.known:
+                try:
+                    self.known[key] = model.Entry(self, pos)
+                except Fault:
+                    self.known[key] = None
+            if self.known[key]:
+                found[pos] = self.known[key]
+        return found
+
+
 class Follower:
     """Follows the writes to one image and says what is wrong."""
 
@@ -127,6 +150,7 @@ class Follower:
         opened.close()
         self.extents = extents(image)
         self.entries = {}       # (LogGuid, number) -> entry, stable ones
+        self.left = {}          # LogGuid -> number up to which rule 3 was checked
         self.pending = []       # log writes without FUA before the next flush
         self.wrong = []
         self.attached = False
@@ -195,7 +219,7 @@ class Follower:
         header = self._header()
         if not header or header.log_guid == model.NULL_GUID:
             return
-        ring = model.Ring(self.stable, header)
+        ring = Ring(self.stable, header)
         found = ring.entries()
         for entry in sorted(found.values(), key=lambda e: e.seq):
             key = (header.log_guid, entry.seq)
@@ -210,10 +234,11 @@ class Follower:
         if tail is None:
             self.complain(write, f"entry {entry.seq} has a Tail where no entry is")
             return
-        if tail.seq > 1 and entry.tail != entry.pos:
-            self.count["tail moves"] += 1
-        mine = [e for (g, seq), e in self.entries.items() if g == guid]
-        for old in (e for e in mine if e.seq < tail.seq):
+        left = self.left.setdefault(guid, tail.seq)
+        mine = [e for (g, _), e in self.entries.items() if g == guid]
+        self.count["tail moves"] += tail.seq > left
+        self.left[guid] = max(left, tail.seq)
+        for old in (e for e in mine if left <= e.seq < tail.seq):
             for _, target, length, _ in old.descs:
                 for off in range(target, target + length, PAGE):
                     self._in_place(write, entry, old, off, mine)
@@ -240,7 +265,7 @@ class Follower:
             self.complain(write, "no valid header")
         elif header.log_guid != model.NULL_GUID:
             try:
-                model.Ring(self.stable, header).active()
+                Ring(self.stable, header).active()
             except Fault as fault:
                 self.complain(write, f"nobody can open this: {fault}")
 
@@ -256,7 +281,8 @@ def main(argv):
         print(f"{name}: {value}")
     for line in follower.wrong[:20]:
         print(line)
-    idle = [n for n in ("log entries", "in-place pages") if not follower.count[n]]
+    idle = [n for n in ("log entries", "tail moves", "in-place pages")
+            if not follower.count[n]]
     if idle:
         print("nothing was seen of:", ", ".join(idle))
     return 1 if follower.wrong or idle else 0

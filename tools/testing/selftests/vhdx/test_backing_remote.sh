@@ -6,9 +6,10 @@ setup
 
 works() {
 	rm -f "$1" "$WORK/raw"
-	create "$1" 32M --block-size 1M && attach "$1" || return 1
-	"$TOP/randwrite.py" "$DEV" "$WORK/raw" 8 60 && cmp "$DEV" "$WORK/raw" || return 1
-	detach && accepted "$1" && model --raw "$1" "$WORK/again" && cmp "$WORK/raw" "$WORK/again"
+	create "$1" 24M --block-size 1M && attach "$1" || return 1
+	"$TOP/randwrite.py" "$DEV" "$WORK/raw" 8 25 && cmp "$DEV" "$WORK/raw" || return 1
+	detach && model --check --clean "$1" && model --raw "$1" "$WORK/again" &&
+		cmp "$WORK/raw" "$WORK/again"
 }
 
 serve_nfs() {

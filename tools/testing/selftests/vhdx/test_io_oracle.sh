@@ -26,7 +26,12 @@ vhdi_agrees() {
 
 # agree IMAGE RAW
 agree() {
-	run "$name: clean" accepted "$1"
+	if [[ $name == qemu-fixed-full ]]; then
+		# Its last block ends beyond the file, as qemu-img made it.
+		run "$name: check" vhdxctl check "$1"
+	else
+		run "$name: clean" accepted "$1"
+	fi
 	run "$name: qemu-img compare" qemu-img compare -q -f vhdx -F raw "$1" "$2"
 	run "$name: our reader" model --raw "$1" "$WORK/again" &&
 		run "$name: same content" cmp "$2" "$WORK/again"

@@ -6,23 +6,7 @@
 setup
 need_crafted
 
-# shows FILE ENTRIES
-shows() {
-	attach -r "$CRAFTED/$1" || return 1
-	if ! model --verify "$CRAFTED/$1.tsv" "$DEV" 64; then
-		detach
-		return 1
-	fi
-	[[ $(attr replayed_entries) == "$2" ]] || { attr replayed_entries; detach; return 1; }
-	detach
-}
-
-model --sum "$CRAFTED"/dirty-*.vhdx >"$WORK/before"
-while IFS=$'\t' read -r file _ entries; do
-	[[ $entries != 0 ]] || continue
-	run "${file%.vhdx}" shows "$file" "$entries"
-done < <(rows "$CRAFTED/good.tsv")
-run "no file changed" diff "$WORK/before" <(model --sum "$CRAFTED"/dirty-*.vhdx)
+relay "$TOP/attachimages.py" readonly "$CRAFTED" "$WORK"
 
 mkdir "$WORK/ro" && mount --bind "$CRAFTED" "$WORK/ro" && mount -o remount,bind,ro "$WORK/ro"
 run "on a read-only file system" attach -r "$WORK/ro/dirty-several.vhdx"

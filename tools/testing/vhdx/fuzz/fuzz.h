@@ -25,7 +25,7 @@
 #define MIB(n)	((u64)(n) << 20)
 #define SECTOR	VHDX_LOG_SECTOR
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int fuzz_one(const uint8_t *data, size_t size);
 
 #define fuzz_assert(cond) do {						\
 	if (!(cond)) {							\

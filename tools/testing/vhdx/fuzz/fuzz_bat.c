@@ -149,7 +149,7 @@ static u64 entries_take(struct fuzz_input *in, const struct vhdx_geometry *geo)
 	return nr;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	struct vhdx_geometry geo;

@@ -62,7 +62,7 @@ static void check_choice(const struct vhdx_headers *hdrs, u64 size)
 		check_log(&hdrs->cur, size);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	u8 flags = fuzz_u8(&in), id[8];

@@ -368,7 +368,7 @@ static int open_image(struct image *img)
 	return ret;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	u8 flags = fuzz_u8(&in);

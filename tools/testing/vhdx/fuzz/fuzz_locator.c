@@ -41,11 +41,11 @@ static void check_accepted(const struct vhdx_locator *loc)
 	fuzz_assert(vhdx_locator_matches(loc, &loc->linkage));
 	fuzz_assert(guid_is_null(&loc->linkage2) || vhdx_locator_matches(loc, &loc->linkage2));
 	for (i = 0; i < ARRAY_SIZE(paths); i++)
-		path |= vhdx_locator_find(loc, paths[i], &len) != NULL;
+		path |= !!vhdx_locator_find(loc, paths[i], &len);
 	fuzz_assert(path);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	u32 len = sizeof(type) + size;
 	struct vhdx_locator loc;

@@ -123,7 +123,7 @@ static void put_right(u8 flags)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	static struct vhdx_log_desc descs[MAX_DESC];
 	struct fuzz_input in = { data, size };

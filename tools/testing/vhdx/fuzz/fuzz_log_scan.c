@@ -228,14 +228,10 @@ static void plain_search(struct answer *best)
 	for (t = 0; t < NR_SECTORS; t++)
 		plain_decode(t, &plain[t]);
 	memset(best, 0, sizeof(*best));
-	for (t = 0; t < NR_SECTORS;) {
+	for (t = 0; t < NR_SECTORS; t = end == t ? t + 1 : end) {
 		end = follow(plain, t, best);
-		if (end == t)
-			t++;
-		else if (end < t)
+		if (end < t)
 			break;
-		else
-			t = end;
 	}
 }
 
@@ -279,7 +275,7 @@ static int sink_ignore(struct vhdx_sink *sink, u64 off, const void *buf)
 	return ret;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	struct vhdx_log_sequence seq;

@@ -74,7 +74,7 @@ static void check_round_trip(const struct vhdx_metadata *md)
 	fuzz_assert(guid_equal(&again.disk_id, &md->disk_id));
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	u32 len = fuzz_u8(&in) * SZ_64K;

@@ -61,7 +61,7 @@ static void check_round_trip(const struct vhdx_regions *out, u64 size,
 	fuzz_assert(again.bat_off == out->bat_off && again.meta_len == out->meta_len);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
 	struct vhdx_header hdr = { .version = 1 };

@@ -75,7 +75,7 @@ def headers_first_newer(b):
     content(b)
 
 
-@recipe(check=("header-checksum", 0x10004))
+@recipe(check=("header-checksum", 0x10000))
 def header_first_bad(b):
     content(b)
     b.poke(0x10000 + 200, b"\x01")

@@ -947,10 +947,8 @@ def verify_raw(tsv, raw, stride=1):
     have = os.lseek(fd, 0, os.SEEK_END)
     if have != size:
         wrong.append(f"size is {have}, not {size}")
-    for number, off in enumerate(range(0, min(size, have), MIB)):
+    for off in sorted({*rows, *range(0, size, stride * MIB)}):
         length, want = rows.get(off, (min(MIB, size - off), None))
-        if want is None and number % stride:
-            continue
         data = os.pread(fd, length, off)
         if want is None:
             if data != ZERO_MIB[:length]:
