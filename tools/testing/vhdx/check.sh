@@ -35,9 +35,9 @@ steps() {
 	yes | build-6.1 | 900 | $testing/vm/build-module 6.1
 	yes | build-6.12 | 900 | $testing/vm/build-module 6.12
 	yes | build-newest | 900 | $testing/vm/build-module newest
-	no | build-uml-debug | 1800 | $testing/vm/build-module uml-debug
+	yes | build-uml-debug | 1800 | $testing/vm/build-module uml-debug
 	no | dkms | 900 | $testing/dkms/run.sh
-	no | kunit-uml-debug | 300 | kunit uml-debug
+	yes | kunit-uml-debug | 900 | kunit uml-debug
 	no | vm-uml-debug | 1500 | selftests uml-debug
 	no | vm-6.1 | 1500 | selftests 6.1
 	yes | vm-6.1-basic | 900 | selftests 6.1 -t attach_basic -t attach_control
@@ -54,9 +54,9 @@ build_tools() {
 # The unit tests once more, inside a kernel. Its log is the only way out.
 kunit() {
 	build_tools || return
-	"$testing/vm/run" --kernel "$1" --timeout 280 -- sh -c \
+	"$testing/vm/run" --kernel "$1" --timeout 800 -- sh -c \
 		'dmesg -C && modprobe vhdx_kunit && dmesg -t | grep -v "^\(vhdx\|random\)" &&
-		 dmesg -t | grep -q "^ok 1 "'
+		 dmesg -t | grep -q "^ *ok [0-9]* vhdx_text" && ! dmesg -t | grep -q "^ *not ok"'
 }
 
 # The live tests, on a folder that the machine may write to.
