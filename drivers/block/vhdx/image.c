@@ -242,22 +242,6 @@ static int image_read_headers(struct vhdx_image *img, struct vhdx_finding *fd)
 	return ret;
 }
 
-/*
- * Each update of the headers takes two numbers, and a session has many. A file
- * that has almost none left was made so on purpose; it can still be read.
- */
-static int image_check_sequence(struct vhdx_image *img, struct vhdx_finding *fd)
-{
-	const struct vhdx_headers *hdrs = &img->hdrs;
-
-	if (!img->writable || hdrs->cur.seq < U64_MAX - U32_MAX)
-		return 0;
-	return vhdx_fault_at(fd, VHDX_FAULT_HEADER_SEQUENCE,
-			     vhdx_header_off(hdrs->slot) +
-			     offsetof(struct vhdx_raw_header, sequence_number),
-			     hdrs->cur.seq);
-}
-
 struct image_source {
 	struct vhdx_source	src;
 	struct vhdx_image	*img;
@@ -398,8 +382,8 @@ static int image_open_content(struct vhdx_image *img,
 	int ret;
 
 	ret = image_read_headers(img, fd);
-	if (!ret)
-		ret = image_check_sequence(img, fd);
+	if (!ret && img->writable)
+		ret = vhdx_headers_check_writable(&img->hdrs, fd);
 	if (ret)
 		return ret;
 	if (img->writable && !img->hdrs.cur.log_len)

@@ -104,13 +104,37 @@ static int ring_append(struct vhdx_journal *j, struct vhdx_log_build *b,
  * An entry without descriptors. All pages were written in place and flushed,
  * so its Tail is itself and the whole ring behind it becomes free.
  */
-static int ring_append_empty(struct vhdx_journal *j, u64 flushed_size)
+static int ring_append_empty(struct vhdx_journal *j)
 {
 	struct vhdx_log_build b;
+	int ret;
 
 	WARN_ON_ONCE(j->nr_checkpoint);
 	vhdx_log_build_init(&b, j->buf.addr, j->next_seq, 0);
-	return ring_append(j, &b, flushed_size);
+	ret = ring_append(j, &b, j->img->stable_size);
+	if (ret)
+		vhdx_image_fail(j->img, VHDX_MODE_READ_ONLY, ret,
+				"the log could not be written");
+	return ret;
+}
+
+/*
+ * A failed flush is final whatever its reason, lack of space included: the
+ * kernel says it once, and of whose data it speaks nobody knows. If it were
+ * forgotten here the next FLUSH would succeed without that data.
+ */
+static int journal_flush_file(struct vhdx_journal *j)
+{
+	struct vhdx_image *img = j->img;
+	u64 size = READ_ONCE(img->file.cur_size);
+	int ret = vhdx_file_flush(&img->file);
+
+	if (ret)
+		vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
+				"the file could not be flushed");
+	else
+		img->stable_size = size;
+	return ret;
 }
 
 /* The ring is about to be used: give it blocks, so that FUA can be had. */
@@ -138,7 +162,6 @@ static int journal_fill_holes(struct vhdx_journal *j)
 static int journal_start(struct vhdx_journal *j)
 {
 	struct vhdx_image *img = j->img;
-	u64 size;
 	int ret;
 
 	ret = vhdx_image_touch_file(img);
@@ -146,8 +169,7 @@ static int journal_start(struct vhdx_journal *j)
 		ret = journal_fill_holes(j);
 	if (ret)
 		return ret;
-	size = READ_ONCE(img->file.cur_size);
-	ret = vhdx_file_flush(&img->file);
+	ret = journal_flush_file(j);
 	if (ret)
 		return ret;
 	guid_gen(&j->area.guid);
@@ -155,7 +177,7 @@ static int journal_start(struct vhdx_journal *j)
 	j->head = 0;
 	j->tail_mem = 0;
 	j->tail_disk = 0;
-	ret = ring_append_empty(j, size);
+	ret = ring_append_empty(j);
 	if (!ret)
 		ret = vhdx_image_write_headers(img, &j->area.guid, false);
 	if (ret)
@@ -213,7 +235,7 @@ static int checkpoint_write(struct vhdx_journal *j)
 		if (ret)
 			return ret;
 	}
-	return vhdx_file_flush(file);
+	return journal_flush_file(j);
 }
 
 /*
@@ -243,21 +265,12 @@ static int journal_checkpoint(struct vhdx_journal *j)
 /* Make room in the ring for an entry of @len bytes. */
 static int journal_ensure_room(struct vhdx_journal *j, u32 len)
 {
-	u64 size = READ_ONCE(j->img->file.cur_size);
 	int ret;
 
 	if (ring_has_room(j, len))
 		return 0;
 	ret = journal_checkpoint(j);
-	if (ret)
-		return ret;
-	/* The size may not have been flushed: claim none of the growth. */
-	size = min(size, j->img->stable_size);
-	ret = ring_append_empty(j, size);
-	if (ret)
-		vhdx_image_fail(j->img, VHDX_MODE_READ_ONLY, ret,
-				"the log could not be written");
-	return ret;
+	return ret ?: ring_append_empty(j);
 }
 
 /* Memory for the copies of @nr pages; a checkpoint gives back what is missing. */
@@ -294,6 +307,7 @@ static void journal_snapshot(struct vhdx_journal *j, struct vhdx_log_build *b)
 	list_for_each_entry_safe(page, next, &j->running, running) {
 		list_del_init(&page->running);
 		WRITE_ONCE(page->committing, true);
+		smp_wmb();	/* one of the two is seen: vhdx_pages_is_dirty() */
 		WRITE_ONCE(page->dirty, false);
 		vhdx_log_build_data(b, page->off, page->data);
 		j->committing[j->nr_committing++] = page;
@@ -331,16 +345,11 @@ static void journal_unsnapshot(struct vhdx_journal *j)
  */
 static void journal_logged(struct vhdx_journal *j, const struct vhdx_log_build *b)
 {
-	const u8 *desc = b->buf + sizeof(struct vhdx_raw_log_entry);
-	const u8 *sector = b->buf + vhdx_log_desc_area(b->nr_desc);
-	struct vhdx_log_desc d;
 	unsigned int i;
 
 	for (i = 0; i < j->nr_committing; i++) {
 		struct vhdx_page *page = j->committing[i];
 
-		WARN_ON_ONCE(vhdx_log_desc_decode(desc + i * VHDX_LOG_DESC_SIZE, 0,
-						  b->seq, &j->area, &d, NULL));
 		if (page->logged) {
 			vhdx_page_put(page);	/* the list has one already */
 		} else {
@@ -348,8 +357,7 @@ static void journal_logged(struct vhdx_journal *j, const struct vhdx_log_build *
 			list_add_tail(&page->checkpoint, &j->checkpoint);
 			WRITE_ONCE(j->nr_checkpoint, j->nr_checkpoint + 1);
 		}
-		vhdx_log_data_decode(sector + i * VHDX_LOG_SECTOR, &d,
-				     page_address(page->logged));
+		vhdx_log_build_page(b, i, page_address(page->logged));
 		WRITE_ONCE(page->committing, false);
 	}
 	j->nr_committing = 0;
@@ -375,20 +383,6 @@ static int journal_close(struct vhdx_journal *j, struct vhdx_log_build *b)
 	if (!ret)
 		journal_snapshot(j, b);
 	up_write(&j->update);
-	return ret;
-}
-
-static int journal_flush_file(struct vhdx_journal *j)
-{
-	struct vhdx_image *img = j->img;
-	u64 size = READ_ONCE(img->file.cur_size);
-	int ret = vhdx_file_flush(&img->file);
-
-	if (ret)
-		vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
-				"the file could not be flushed");
-	else
-		img->stable_size = size;
 	return ret;
 }
 
@@ -510,13 +504,18 @@ void vhdx_journal_set(struct vhdx_journal *j, struct vhdx_page *page, u64 off,
 {
 	lockdep_assert_held_read(&j->update);
 	spin_lock(&j->lock);
-	WRITE_ONCE(*vhdx_page_word(page, off), raw);
 	if (!page->dirty) {
 		vhdx_page_ref(page);
 		WRITE_ONCE(page->dirty, true);
 		list_add_tail(&page->running, &j->running);
 		WRITE_ONCE(j->nr_running, j->nr_running + 1);
 	}
+	/*
+	 * The word comes last. Who sees the block may write to it and then
+	 * flush: by then the page must count as dirty and the transaction as
+	 * not empty. Pairs with the acquire of whoever reads the word.
+	 */
+	smp_store_release(vhdx_page_word(page, off), raw);
 	spin_unlock(&j->lock);
 }
 

@@ -43,9 +43,10 @@
  *
  * Failure. If the log, a header or a checkpoint can not be written the image
  * goes read-only before the error is returned; LogGuid stays set, and the
- * next open replays. Only lack of space (ENOSPC, EDQUOT) in a checkpoint or
- * while a log is being started leaves the mode alone: nothing is lost and it
- * can be tried again.
+ * next open replays. Only lack of space (ENOSPC, EDQUOT) for an in-place write
+ * of a checkpoint, or for the blocks of a log that is about to be used, leaves
+ * the mode alone: nothing is lost and it can be tried again. A flush that fails
+ * is final whatever it says.
  */
 #ifndef VHDX_JOURNAL_H
 #define VHDX_JOURNAL_H

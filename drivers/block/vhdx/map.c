@@ -27,7 +27,7 @@ static int map_load(struct vhdx_image *img, u64 off, __le64 *raw)
 
 	if (IS_ERR(page))
 		return PTR_ERR(page);
-	*raw = READ_ONCE(*vhdx_page_word(page, off));
+	*raw = vhdx_page_read(page, off);
 	vhdx_page_put(page);
 	return 0;
 }

@@ -67,9 +67,16 @@ static struct vhdx_page *page_alloc(u64 off)
 
 static void page_set_state(struct vhdx_page *page, int state)
 {
+	/* The content, or the error, before the state that says it is there. */
 	smp_store_release(&page->state, state);
 	smp_mb();	/* the state before the look at the wait queue */
 	wake_up_var(&page->state);
+}
+
+static int page_state(const struct vhdx_page *page)
+{
+	/* Pairs with the release in page_set_state(). */
+	return smp_load_acquire(&page->state);
 }
 
 int vhdx_pages_peek(struct vhdx_pages *pages, u64 off, __le64 *raw)
@@ -79,8 +86,8 @@ int vhdx_pages_peek(struct vhdx_pages *pages, u64 off, __le64 *raw)
 
 	rcu_read_lock();
 	page = xa_load(&pages->xa, pages_slot(off));
-	if (page && smp_load_acquire(&page->state) == VHDX_PAGE_READY) {
-		*raw = READ_ONCE(*vhdx_page_word(page, off));
+	if (page && page_state(page) == VHDX_PAGE_READY) {
+		*raw = vhdx_page_read(page, off);
 		if (!READ_ONCE(page->referenced))
 			WRITE_ONCE(page->referenced, true);
 		ret = 0;
@@ -96,7 +103,9 @@ bool vhdx_pages_is_dirty(struct vhdx_pages *pages, u64 off)
 
 	rcu_read_lock();
 	page = xa_load(&pages->xa, pages_slot(off));
-	dirty = page && (READ_ONCE(page->dirty) || READ_ONCE(page->committing));
+	dirty = page && READ_ONCE(page->dirty);
+	smp_rmb();	/* pairs with journal_snapshot(): first the one, then the other */
+	dirty = dirty || (page && READ_ONCE(page->committing));
 	rcu_read_unlock();
 	return dirty;
 }
@@ -178,8 +187,7 @@ static struct vhdx_page *page_wait(struct vhdx_page *page)
 {
 	int ret;
 
-	wait_var_event(&page->state,
-		       smp_load_acquire(&page->state) != VHDX_PAGE_LOADING);
+	wait_var_event(&page->state, page_state(page) != VHDX_PAGE_LOADING);
 	if (page->state == VHDX_PAGE_READY) {
 		WRITE_ONCE(page->referenced, true);
 		return page;

@@ -39,7 +39,7 @@ enum vhdx_page_state {
  * @off: file offset [immutable]
  * @page: its memory [immutable]
  * @data: address of the memory: the newest content, in 8-byte words that are
- *	read with READ_ONCE() and written under the journal's lock
+ *	read with vhdx_page_read() and written under the journal's lock
  * @logged: content in the newest stable log entry that still has to be
  *	written in place, or NULL [journal commit mutex]
  * @ref: see above
@@ -110,6 +110,16 @@ void vhdx_page_put(struct vhdx_page *page);
 static inline __le64 *vhdx_page_word(struct vhdx_page *page, u64 off)
 {
 	return page->data + ((off - page->off) >> 3);
+}
+
+/*
+ * The word of @page at file offset @off. What was done before it was stored,
+ * by vhdx_journal_set(), is seen after it was read.
+ */
+static inline __le64 vhdx_page_read(struct vhdx_page *page, u64 off)
+{
+	/* Pairs with the release in vhdx_journal_set(). */
+	return smp_load_acquire(vhdx_page_word(page, off));
 }
 
 /* Is the page around @off changed and not in a stable log entry? */

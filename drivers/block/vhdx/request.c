@@ -405,6 +405,13 @@ static long cmd_write_data(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
 	long ret;
 	int err;
 
+	/*
+	 * Through the page cache a FUA write is a write and an fsync, whose
+	 * error may be about others' data and is told once: the image must see
+	 * it, not only this request.
+	 */
+	if (fua && !extent->file->direct)
+		commit = true;
 	if (fua && !commit)
 		flags |= VHDX_IO_FUA;
 	ret = cmd_transfer(cmd, iter, extent, flags);

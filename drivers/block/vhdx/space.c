@@ -14,6 +14,8 @@
 #include "space.h"
 
 #define SPACE_STEP		SZ_64M
+/* No file of ours is that large; the scan's map of it would be 32 MiB. */
+#define SPACE_FILE_MAX		(1ULL << 48)
 #define SCAN_BUF		SZ_64K
 #define SCAN_ENTRIES		(SCAN_BUF / sizeof(__le64))
 
@@ -105,6 +107,8 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	u8 *map;
 	int ret = -ENOMEM;
 
+	if (size > SPACE_FILE_MAX)
+		return -EFBIG;
 	map = kvzalloc(vhdx_bat_scan_bytes(size), GFP_KERNEL);
 	buf = kvmalloc(SCAN_BUF, GFP_KERNEL);
 	if (map && buf) {

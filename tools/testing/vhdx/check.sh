@@ -29,7 +29,7 @@ seen+=" -t log_commit -t log_idle -t log_order"
 # by default | name | limit in seconds | command
 steps() {
 	cat <<-EOF
-	no | lint | 300 | scripts/lint.sh
+	yes | lint | 600 | scripts/lint.sh
 	yes | headers-check | 600 | scripts/headers-check.sh
 	yes | unit | 900 | $testing/unit/run.sh
 	no | fuzz | 420 | $testing/fuzz/run.sh

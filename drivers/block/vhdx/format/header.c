@@ -176,3 +176,16 @@ enum vhdx_fault vhdx_headers_check(const struct vhdx_headers *hdrs, u64 size,
 		fault = check_log_range(hdrs, size, fd);
 	return fault;
 }
+
+/*
+ * Each update takes two numbers. Who begins at 1 and updates a thousand times
+ * a second has enough for ever: a file with few left was made so on purpose.
+ */
+enum vhdx_fault vhdx_headers_check_writable(const struct vhdx_headers *hdrs,
+					    struct vhdx_finding *fd)
+{
+	if (hdrs->cur.seq < ~0ULL - ~0U)
+		return VHDX_FAULT_NONE;
+	return vhdx_fault_at(fd, VHDX_FAULT_HEADER_SEQUENCE,
+			     HEADER_FIELD(hdrs, sequence_number), hdrs->cur.seq);
+}

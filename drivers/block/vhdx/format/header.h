@@ -71,4 +71,11 @@ enum vhdx_fault vhdx_headers_choose(const void *buf0, const void *buf1,
 enum vhdx_fault vhdx_headers_check(const struct vhdx_headers *hdrs, u64 size,
 				   struct vhdx_finding *fd);
 
+/*
+ * For who wants to write: are there sequence numbers enough left for the
+ * updates of a long session? HEADER_SEQUENCE if not.
+ */
+enum vhdx_fault vhdx_headers_check_writable(const struct vhdx_headers *hdrs,
+					    struct vhdx_finding *fd);
+
 #endif

@@ -217,6 +217,18 @@ void vhdx_log_build_data(struct vhdx_log_build *b, u64 off, const void *data)
 	data_encode((struct vhdx_raw_log_data *)sector, desc, b->seq, data);
 }
 
+void vhdx_log_build_page(const struct vhdx_log_build *b, u32 i, void *out)
+{
+	const u8 *raw = b->buf + sizeof(struct vhdx_raw_log_entry) +
+			i * VHDX_LOG_DESC_SIZE;
+	const struct vhdx_raw_log_desc *from = (const struct vhdx_raw_log_desc *)raw;
+	struct vhdx_log_desc desc;
+
+	memcpy(desc.leading, from->leading_bytes, sizeof(desc.leading));
+	memcpy(desc.trailing, from->trailing_bytes, sizeof(desc.trailing));
+	vhdx_log_data_decode(b->buf + vhdx_log_entry_size(b->nr_desc, i), &desc, out);
+}
+
 void vhdx_log_build_zero(struct vhdx_log_build *b, u64 off, u64 len)
 {
 	struct vhdx_raw_log_zero *zero = build_next_desc(b);

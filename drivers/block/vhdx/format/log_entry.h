@@ -122,6 +122,12 @@ void vhdx_log_build_data(struct vhdx_log_build *b, u64 off, const void *data);
 void vhdx_log_build_zero(struct vhdx_log_build *b, u64 off, u64 len);
 
 /*
+ * The twin of vhdx_log_build_data(): put the 4 KiB of the @i-th descriptor
+ * together again in @out. The entry has data descriptors only.
+ */
+void vhdx_log_build_page(const struct vhdx_log_build *b, u32 i, void *out);
+
+/*
  * Fill in the header and the checksum, all promised descriptors being there.
  * entry->tail, flushed_off and last_off are taken; the rest is computed.
  * Returns the entry's length.

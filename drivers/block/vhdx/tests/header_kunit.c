@@ -392,6 +392,21 @@ static void header_check_test(struct kunit *test)
 	}
 }
 
+/* Enough numbers for a session, or none are taken. */
+static void header_writable_test(struct kunit *test)
+{
+	struct vhdx_headers hdrs = { .slot = 1 };
+	struct vhdx_finding fd = { };
+
+	hdrs.cur.seq = ~0ULL - ~0U - 1;
+	KUNIT_EXPECT_EQ(test, vhdx_headers_check_writable(&hdrs, &fd), VHDX_FAULT_NONE);
+	hdrs.cur.seq++;
+	KUNIT_EXPECT_EQ(test, vhdx_headers_check_writable(&hdrs, &fd),
+			VHDX_FAULT_HEADER_SEQUENCE);
+	KUNIT_EXPECT_EQ(test, fd.off, 0x20008);
+	KUNIT_EXPECT_EQ(test, fd.value, hdrs.cur.seq);
+}
+
 static struct kunit_case header_cases[] = {
 	KUNIT_CASE(header_crc_test),
 	KUNIT_CASE(header_file_id_check_test),
@@ -404,6 +419,7 @@ static struct kunit_case header_cases[] = {
 	KUNIT_CASE(header_reserved_test),
 	KUNIT_CASE_PARAM(header_choose_test, choose_gen_params),
 	KUNIT_CASE(header_choose_content_test),
+	KUNIT_CASE(header_writable_test),
 	KUNIT_CASE(header_choose_windows_test),
 	KUNIT_CASE_PARAM(header_check_test, check_gen_params),
 	{}

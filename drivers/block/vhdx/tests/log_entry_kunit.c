@@ -203,6 +203,30 @@ static void log_entry_synthetic_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vhdx_log_entry_checksum(buf), 0xc62fa8c2);
 }
 
+/* What a commit may write in place is what it put into the entry. */
+static void log_entry_build_page_test(struct kunit *test)
+{
+	const u32 nr = 130;	/* two sectors of descriptors */
+	u8 *buf = kunit_kzalloc(test, vhdx_log_entry_size(nr, nr), GFP_KERNEL);
+	u8 *content = sectors_alloc(test, 1), *out = sectors_alloc(test, 1);
+	struct vhdx_log_entry entry = { .last_off = MIB(4) };
+	struct vhdx_log_build b;
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	vhdx_log_build_init(&b, buf, SYNTHETIC_SEQ, nr);
+	for (i = 0; i < nr; i++) {
+		memset(content, i + 1, SECTOR);
+		vhdx_log_build_data(&b, MIB(3) + i * SECTOR, content);
+	}
+	vhdx_log_build_seal(&b, &area.guid, &entry);
+	for (i = 0; i < nr; i++) {
+		memset(content, i + 1, SECTOR);
+		vhdx_log_build_page(&b, i, out);
+		KUNIT_EXPECT_EQ(test, memcmp(out, content, SECTOR), 0);
+	}
+}
+
 /* The checksum in pieces of any size is the checksum of the whole. */
 static void log_entry_crc_test(struct kunit *test)
 {
@@ -503,6 +527,7 @@ static struct kunit_case log_entry_cases[] = {
 	KUNIT_CASE(log_entry_windows_b_test),
 	KUNIT_CASE(log_entry_windows_decode_test),
 	KUNIT_CASE(log_entry_synthetic_test),
+	KUNIT_CASE(log_entry_build_page_test),
 	KUNIT_CASE(log_entry_crc_test),
 	KUNIT_CASE(log_entry_large_test),
 	KUNIT_CASE(log_entry_craft_test),

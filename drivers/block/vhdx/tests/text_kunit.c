@@ -172,7 +172,7 @@ static void text_content_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, strlen(buf), (size_t)len);
 	for (i = 0; i < ARRAY_SIZE(c->parts) && c->parts[i]; i++)
 		KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(buf, c->parts[i]),
-					        "%s is not in: %s", c->parts[i], buf);
+					  "%s is not in: %s", c->parts[i], buf);
 	if (c->lines)
 		KUNIT_EXPECT_TRUE_MSG(test, lines_good(buf), "%s", buf);
 	else
