@@ -83,6 +83,11 @@ static int check_json(struct target *t)
 	return chk.nr_errors ? 1 : 0;
 }
 
+static const char *plural(uint64_t nr)
+{
+	return nr == 1 ? "" : "s";
+}
+
 static int check_text(struct target *t)
 {
 	struct libvhdx_check chk = { .report = report_text };
@@ -93,12 +98,13 @@ static int check_text(struct target *t)
 	if (err < 0)
 		return err;
 	if (chk.nr_errors)
-		printf("%s: %llu errors, %llu notes%s\n", t->path,
-		       (unsigned long long)chk.nr_errors, (unsigned long long)chk.nr_notes,
+		printf("%s: %llu error%s, %llu note%s%s\n", t->path,
+		       (unsigned long long)chk.nr_errors, plural(chk.nr_errors),
+		       (unsigned long long)chk.nr_notes, plural(chk.nr_notes),
 		       chk.whole ? "" : "; what follows the last error was not checked");
 	else
-		printf("%s: no errors, %llu notes\n", t->path,
-		       (unsigned long long)chk.nr_notes);
+		printf("%s: no errors, %llu note%s\n", t->path,
+		       (unsigned long long)chk.nr_notes, plural(chk.nr_notes));
 	return chk.nr_errors ? 1 : 0;
 }
 

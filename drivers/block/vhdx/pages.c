@@ -240,12 +240,12 @@ static unsigned long pages_count(struct shrinker *shrinker, struct shrink_contro
 	return READ_ONCE(pages->nr);
 }
 
+/* To take away a page's second chance is progress, too: no SHRINK_STOP. */
 static unsigned long pages_scan(struct shrinker *shrinker, struct shrink_control *sc)
 {
 	struct vhdx_pages *pages = shrinker->private_data;
-	unsigned long freed = pages_reclaim(pages, sc->nr_to_scan);
 
-	return freed ?: SHRINK_STOP;
+	return pages_reclaim(pages, sc->nr_to_scan);
 }
 
 int vhdx_pages_init(struct vhdx_pages *pages, struct vhdx_image *img)
