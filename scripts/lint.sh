@@ -275,12 +275,82 @@ check_text() {
 }
 
 # The documents know what the code knows: every fault with its errno and its
-# sentence, every attribute, and no function or test that does not exist.
+# sentence, every attribute, option, parameter, test and step, and no function
+# or test that does not exist. And they can be rendered.
 check_docs() {
-	doc_faults Documentation/admin-guide/blockdev/vhdx.rst
+	local guide=Documentation/admin-guide/blockdev/vhdx.rst
+
+	doc_faults "$guide"
+	module_parameters | doc_literals "$guide"
+	fault_names | doc_literals Documentation/block/vhdx-format.rst
+	test_names | doc_literals Documentation/dev-tools/vhdx-testing.rst
 	doc_attributes Documentation/ABI/testing/sysfs-block-vhdx
-	doc_names Documentation/block/*.rst
+	doc_names Documentation/*/*.rst Documentation/*/*/*.rst
+	doc_options tools/vhdxctl/cmd-*.c
+	doc_rendered
 }
+
+# doc_literals FILE: each word of the input is in the file, marked as a literal.
+doc_literals() {
+	local file=$1 word
+
+	while read -r word; do
+		grep -qF "\`\`$word\`\`" "$file" || echo "$file: has no \`\`$word\`\`"
+	done
+}
+
+fault_names() {
+	sed -nE 's/^X\(([A-Z0-9_]+),.*/\1/p' drivers/block/vhdx/format/fault.h | tr 'A-Z_' 'a-z-'
+}
+
+module_parameters() {
+	sed -nE 's/^module_param\(([a-z_]+),.*/\1/p' drivers/block/vhdx/*.c
+}
+
+# Scripts, programs, fuzz targets, suites, and steps of check.sh.
+test_names() {
+	tree_files tools/testing | grep -E '/test_[a-z0-9_]*\.sh$|\.py$|/tool/[a-z_]*\.c$' |
+		grep -v /ktap.py | sed 's,.*/,,'
+	tree_files tools/testing/vhdx/fuzz | sed -n 's,.*/\(fuzz_[a-z_]*\)\.c$,\1,p'
+	sed -nE 's/^\t\.name = "(vhdx_[a-z_]*)",$/\1/p' drivers/block/vhdx/tests/*_kunit.c
+	tools/testing/vhdx/check.sh list
+}
+
+# Each option in the text of --help is in the command's manual page.
+doc_options() {
+	local file page option
+
+	for file; do
+		page=tools/vhdxctl/man/vhdxctl-$(basename "${file#*cmd-}" .c).8
+		for option in $(sed -nE 's/^\t*"  .*(--[a-z-]+).*\\n".*/\1/p' "$file") --help --version; do
+			sed 's/\\//g' "$page" | grep -qE -- "$option([^a-z-]|$)" ||
+				echo "$page: does not describe $option"
+		done
+	done
+}
+
+doc_rendered() {
+	local file
+
+	need groff groff-base || return
+	for file in tools/vhdxctl/man/*.8; do
+		groff -man -ww -Tutf8 "$file" >/dev/null
+	done
+	python3 -c 'import docutils' 2>/dev/null || {
+		echo "lint: docutils is missing: apt-get install python3-docutils"
+		return
+	}
+	for file in Documentation/*/*.rst Documentation/*/*/*.rst; do
+		once "docutils $(hash_of <"$file")" python3 -c "$rst_check" "$file"
+	done
+}
+
+rst_check='
+import sys
+from docutils.core import publish_string
+publish_string(open(sys.argv[1], encoding="utf-8").read(), source_path=sys.argv[1],
+               writer_name="null", settings_overrides={"report_level": 1})
+'
 
 doc_faults() {
 	diff <(sed -nE 's/^X\(([A-Z0-9_]+),[[:blank:]]*([A-Z]+),[[:blank:]]*"(.*)"\).*/\1 \2 \3/p' \
