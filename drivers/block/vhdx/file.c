@@ -2,11 +2,13 @@
 /*
  * Backing file I/O: synchronous for metadata, asynchronous for payload.
  */
+#include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/vmalloc.h>
@@ -40,9 +42,24 @@ static int file_update_size(struct vhdx_file *file)
 	return ret;
 }
 
+static int file_forget_cache(struct vhdx_file *file)
+{
+	struct address_space *mapping = file->filp->f_mapping;
+	int ret;
+
+	/* Where there is no disk behind the page cache it is all there is. */
+	if (!file_is_regular(file) || !mapping_can_writeback(mapping))
+		return 0;
+	ret = filemap_write_and_wait(mapping);
+	if (!ret)
+		ret = invalidate_inode_pages2(mapping);
+	return ret == -EBUSY ? 0 : ret;	/* others are reading it */
+}
+
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 {
 	umode_t mode = file_inode(filp)->i_mode;
+	struct file *own;
 	int ret;
 
 	if (S_ISDIR(mode))
@@ -55,10 +72,17 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 		      (filp->f_flags & O_APPEND)))
 		return -EBADF;
 
-	*file = (struct vhdx_file){ .filp = get_file(filp) };
+	own = dentry_open(&filp->f_path, (write ? O_RDWR : O_RDONLY) | O_LARGEFILE,
+			  filp->f_cred);
+	if (IS_ERR(own))
+		return PTR_ERR(own);
+	*file = (struct vhdx_file){ .filp = own, .owner = get_file(filp) };
+	file->dsync = !file_is_regular(file) || file_host(file)->i_sb->s_bdev;
 	atomic64_set(&file->nr_flushes, 0);
 	atomic64_set(&file->nr_fua, 0);
-	ret = file_update_size(file);
+	ret = write ? file_forget_cache(file) : 0;
+	if (!ret)
+		ret = file_update_size(file);
 	if (ret)
 		vhdx_file_close(file);
 	return ret;
@@ -67,14 +91,26 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 void vhdx_file_close(struct vhdx_file *file)
 {
 	fput(file->filp);
+	fput(file->owner);
 	file->filp = NULL;
 }
 
-/* Alignment in bytes that direct I/O needs of offsets; 0 if there is none. */
+/* What a disk needs of a transfer that a file system hands it as it is. */
+static u32 file_bdev_align(struct vhdx_file *file, struct block_device *bdev)
+{
+	file->mem_align = max_t(u32, SECTOR_SIZE, bdev_dma_alignment(bdev) + 1);
+	return bdev_logical_block_size(bdev);
+}
+
+/*
+ * Alignment in bytes that direct I/O needs of offsets; 0 if there is none. A
+ * file system that does not say needs of memory what it needs of offsets.
+ */
 static u32 file_dio_align(struct vhdx_file *file)
 {
 	struct super_block *sb = file_host(file)->i_sb;
 	struct kstat stat;
+	u32 align = SECTOR_SIZE;
 
 	file->mem_align = SECTOR_SIZE;
 	if (!(file->filp->f_mode & FMODE_CAN_ODIRECT))
@@ -88,19 +124,11 @@ static u32 file_dio_align(struct vhdx_file *file)
 		return stat.dio_offset_align;
 	}
 	if (!file_is_regular(file))
-		return bdev_logical_block_size(I_BDEV(file_host(file)));
-	return sb->s_bdev ? bdev_logical_block_size(sb->s_bdev) : SECTOR_SIZE;
-}
-
-int vhdx_file_set_dio(struct vhdx_file *file, enum vhdx_file_dio dio,
-		      u32 sector_size)
-{
-	u32 align = dio == VHDX_DIO_OFF ? 0 : file_dio_align(file);
-
-	file->direct = align && align <= sector_size;
-	if (dio == VHDX_DIO_ON && !file->direct)
-		return -EINVAL;
-	return 0;
+		return file_bdev_align(file, I_BDEV(file_host(file)));
+	if (sb->s_bdev)
+		align = file_bdev_align(file, sb->s_bdev);
+	file->mem_align = max(file->mem_align, align);
+	return align;
 }
 
 /* vmalloc memory: what the file needs are its pages, one vector for each. */
@@ -156,10 +184,15 @@ static ssize_t file_call(struct vhdx_file *file, struct kiocb *iocb,
 	return fop->read_iter(iocb, iter);
 }
 
-/* Move all of @iter, however many calls that takes; end of file is -EIO. */
+/*
+ * Move all of @iter, however many calls that takes; end of file is -EIO. How
+ * far it came only the return value tells: some network file systems leave
+ * the iterator where it was.
+ */
 static int file_sync_all(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 			 int ki_flags)
 {
+	struct iov_iter rest;
 	struct kiocb iocb;
 	ssize_t ret;
 
@@ -167,12 +200,14 @@ static int file_sync_all(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 		init_sync_kiocb(&iocb, file->filp);
 		iocb.ki_pos = off;
 		iocb.ki_flags = ki_flags;
-		ret = file_call(file, &iocb, iter);
+		rest = *iter;
+		ret = file_call(file, &iocb, &rest);
 		if (ret < 0)
 			return ret;
 		if (!ret)
 			return -EIO;
 		off += ret;
+		iov_iter_advance(iter, ret);
 	}
 	return 0;
 }
@@ -181,6 +216,7 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 			int ki_flags)
 {
 	bool write = ki_flags & IOCB_WRITE;
+	bool flush = (ki_flags & IOCB_DSYNC) && !file->dsync;
 	int ret;
 
 	if (write)
@@ -190,6 +226,8 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	ret = file_sync_all(file, iter, off, ki_flags);
 	if (write)
 		file_end_write(file->filp);
+	if (!ret && flush)
+		ret = vhdx_file_flush(file);
 	return ret;
 }
 
@@ -201,6 +239,39 @@ static int file_bvec_io(struct vhdx_file *file, struct bio_vec *bvec,
 	iov_iter_bvec(&iter, flags & VHDX_IO_WRITE ? ITER_SOURCE : ITER_DEST,
 		      bvec, nr, len);
 	return file_sync_io(file, &iter, off, file_iocb_flags(file, flags));
+}
+
+/*
+ * One sector, read directly: 0, -EINVAL where that is refused, or an error of
+ * the file. Stacked and network file systems find out only now.
+ */
+static int file_try_direct(struct vhdx_file *file, u32 sector_size)
+{
+	struct bio_vec bvec = {
+		.bv_page = alloc_page(GFP_KERNEL),
+		.bv_len = sector_size,
+	};
+	int ret = -ENOMEM;
+
+	if (bvec.bv_page) {
+		ret = file_bvec_io(file, &bvec, 1, sector_size, sector_size, 0);
+		__free_page(bvec.bv_page);
+	}
+	return ret == -EOPNOTSUPP ? -EINVAL : ret;
+}
+
+int vhdx_file_set_dio(struct vhdx_file *file, enum vhdx_file_dio dio,
+		      u32 sector_size)
+{
+	u32 align = dio == VHDX_DIO_OFF ? 0 : file_dio_align(file);
+	int ret = -EINVAL;
+
+	file->direct = align && align <= sector_size;
+	if (file->direct)
+		ret = file_try_direct(file, sector_size);
+	if (ret == -EINVAL)
+		file->direct = false;
+	return ret == -EINVAL && dio != VHDX_DIO_ON ? 0 : ret;
 }
 
 int vhdx_file_read(struct vhdx_file *file, u64 off, struct vhdx_buf *buf, u32 len)
@@ -278,10 +349,21 @@ static void file_io_complete(struct kiocb *iocb, long ret)
 	file_io_put(io);
 }
 
+bool vhdx_file_writes_through(const struct vhdx_file *file)
+{
+	return file->direct && file->dsync;
+}
+
+/* Losing the race against who freezes it costs a wait, not correctness. */
+bool vhdx_file_is_frozen(const struct vhdx_file *file)
+{
+	return file_is_regular(file) &&
+	       file_inode(file->filp)->i_sb->s_writers.frozen != SB_UNFROZEN;
+}
+
 /*
  * Would the call wait although it was asked not to? A file system that does
- * not know NOWAIT, or one that is frozen against writes. Racy: losing the
- * race costs a wait, not correctness.
+ * not know NOWAIT, or one that is frozen against writes.
  */
 static bool file_would_wait(struct vhdx_file *file, unsigned int flags)
 {
@@ -289,8 +371,7 @@ static bool file_would_wait(struct vhdx_file *file, unsigned int flags)
 		return false;
 	if (!(file->filp->f_mode & FMODE_NOWAIT) || !file->direct)
 		return true;
-	return (flags & VHDX_IO_WRITE) && file_is_regular(file) &&
-	       file_inode(file->filp)->i_sb->s_writers.frozen != SB_UNFROZEN;
+	return (flags & VHDX_IO_WRITE) && vhdx_file_is_frozen(file);
 }
 
 void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,

@@ -19,18 +19,24 @@
 
 /**
  * struct vhdx_file - an open backing file
- * @filp: our reference to it [immutable]
+ * @filp: the file, opened anew: what others do with their descriptor, an fsync
+ *	that takes the news of an error above all, does not reach it [immutable]
+ * @owner: what we were given; kept, for the locks that go with it [immutable]
  * @cur_size: size in bytes that we last saw or set [READ_ONCE; written by
  *	vhdx_file_resize() and at open]
  * @direct: payload and metadata use direct I/O [immutable]
+ * @dsync: the file system is one of a local disk, and honours IOCB_DSYNC on
+ *	every path; others do not when they bypass the page cache [immutable]
  * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
  * @nr_flushes: flushes issued, for statistics
  * @nr_fua: FUA writes issued, for statistics
  */
 struct vhdx_file {
 	struct file	*filp;
+	struct file	*owner;
 	u64		cur_size;
 	bool		direct;
+	bool		dsync;
 	u32		mem_align;
 	atomic64_t	nr_flushes;
 	atomic64_t	nr_fua;
@@ -44,8 +50,10 @@ struct vhdx_file {
 enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
 
 /*
- * Take a reference to @filp: a regular file or block device that can be read,
- * and written if @write. EINVAL/EBADF/EISDIR if it is something else.
+ * Open what @filp has open, a regular file or block device that can be read,
+ * and written if @write, and take a reference to @filp. EINVAL/EBADF/EISDIR if
+ * it is something else. For writing, what the page cache holds is written and
+ * forgotten: after an fsync that failed it may hold what the disk does not.
  */
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
 
@@ -54,7 +62,8 @@ void vhdx_file_close(struct vhdx_file *file);
 
 /*
  * Decide between direct and buffered I/O once the image's logical sector size
- * is known. EINVAL if @dio is VHDX_DIO_ON and the file cannot.
+ * is known, by what the file system says and by trying. EINVAL if @dio is
+ * VHDX_DIO_ON and the file cannot.
  */
 int vhdx_file_set_dio(struct vhdx_file *file, enum vhdx_file_dio dio,
 		      u32 sector_size);
@@ -139,6 +148,15 @@ int vhdx_file_flush(struct vhdx_file *file);
  * before the next flush. The caller serialises.
  */
 int vhdx_file_resize(struct vhdx_file *file, u64 size);
+
+/*
+ * Does VHDX_IO_FUA make the write itself stable, at the cost of no more than
+ * that? Else it is the caller's to write and to flush. Never sleeps.
+ */
+bool vhdx_file_writes_through(const struct vhdx_file *file);
+
+/* Would a write wait, as far as one can see? Racy. Never sleeps. */
+bool vhdx_file_is_frozen(const struct vhdx_file *file);
 
 /* Has somebody else changed the file's size? Never sleeps. */
 bool vhdx_file_size_changed(const struct vhdx_file *file);

@@ -136,7 +136,8 @@ static blk_status_t cmd_status(int err)
 		return BLK_STS_NOSPC;
 	case -EAGAIN:
 	case -EINVAL:
-		/* What a file system says to us means nothing to our callers. */
+	case -ENOMEM:
+		/* What we are told means nothing, or "try again", to our callers. */
 		return BLK_STS_IOERR;
 	default:
 		return errno_to_blk_status(err);
@@ -388,6 +389,19 @@ static long cmd_read_piece(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
 }
 
 /*
+ * Writing through may have meant an fsync, which speaks of other writes too and
+ * does so once: the image must know, or the next FLUSH would succeed. Whether
+ * it was the data or the sync cannot be told; only what is refused before
+ * anything is written is harmless.
+ */
+static void cmd_fua_failed(struct vhdx_cmd *cmd, int err)
+{
+	if (err != -ENOSPC && err != -EDQUOT && err != -EFBIG && err != -EINVAL)
+		vhdx_image_fail(cmd_leaf(cmd), VHDX_MODE_READ_ONLY, err,
+				"a write could not be made stable");
+}
+
+/*
  * With FUA the bytes are stable on return. That takes a commit if the block's
  * mapping is not in the log yet, and the commit flushes the file, data
  * included; else it is enough to write the data through.
@@ -405,16 +419,14 @@ static long cmd_write_data(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
 	long ret;
 	int err;
 
-	/*
-	 * Through the page cache a FUA write is a write and an fsync, whose
-	 * error may be about others' data and is told once: the image must see
-	 * it, not only this request.
-	 */
-	if (fua && !extent->file->direct)
+	/* Without writing through, a FUA write is a write and a flush. */
+	if (fua && !vhdx_file_writes_through(extent->file))
 		commit = true;
 	if (fua && !commit)
 		flags |= VHDX_IO_FUA;
 	ret = cmd_transfer(cmd, iter, extent, flags);
+	if (ret < 0 && (flags & VHDX_IO_FUA))
+		cmd_fua_failed(cmd, ret);
 	if (ret < 0 || !commit)
 		return ret;
 	err = vhdx_image_flush(cmd_leaf(cmd));
@@ -471,7 +483,8 @@ static int cmd_rw(struct vhdx_cmd *cmd)
 {
 	struct iov_iter iter;
 
-	if (cmd_iter(cmd, &iter, GFP_NOIO))
+	/* Never wait for memory here: there is a way without. */
+	if (cmd_iter(cmd, &iter, GFP_NOIO | __GFP_NORETRY))
 		return cmd_rw_by_bio(cmd);
 	return cmd_rw_all(cmd, &iter, cmd_pos(cmd));
 }
@@ -520,8 +533,10 @@ static int worker_main(void *data)
 		wait_event_idle_exclusive(rqs->wait,
 					  !list_empty(&rqs->blocked) ||
 					  kthread_should_stop());
-		while ((cmd = requests_take(rqs)))
+		while ((cmd = requests_take(rqs))) {
 			cmd_end(cmd, cmd_run(cmd));
+			cond_resched();
+		}
 	}
 	return 0;
 }
@@ -559,7 +574,8 @@ static int cmd_submit(struct vhdx_cmd *cmd, const struct vhdx_extent *extent)
 	unsigned int flags = cmd_is_write(cmd) ? VHDX_IO_WRITE : 0;
 	struct iov_iter iter;
 
-	if (!file->direct || cmd_iter(cmd, &iter, GFP_NOWAIT))
+	if (!file->direct || (cmd_is_write(cmd) && vhdx_file_is_frozen(file)) ||
+	    cmd_iter(cmd, &iter, GFP_NOWAIT))
 		return -EAGAIN;
 	if (file->filp->f_mode & FMODE_NOWAIT)
 		flags |= VHDX_IO_NOWAIT;
@@ -610,6 +626,7 @@ static void submitter_drain(struct submitter *sub)
 			cmd_end(cmd, ret);
 	}
 	blk_finish_plug(&plug);
+	cond_resched();
 }
 
 /*
