@@ -134,6 +134,11 @@ static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool ne
 	unsigned int i;
 	int ret;
 
+	lockdep_assert_held(&img->header_lock);
+	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
+		return -EIO;
+	/* Somebody may have left a number there, unread while there is no log. */
+	hdr.log_version = VHDX_LOG_VERSION;
 	if (!img->file_touched)
 		guid_gen(&hdr.file_write_guid);
 	if (new_data && !img->data_touched)
@@ -141,12 +146,16 @@ static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool ne
 	if (log_guid)
 		hdr.log_guid = *log_guid;
 	for (i = 0; i < 2; i++) {
-		if (hdr.seq == U64_MAX)
-			return -EOVERFLOW;
+		ret = hdr.seq == U64_MAX ? -EOVERFLOW : 0;
 		hdr.seq++;
-		ret = header_write_slot(img, &hdr, !img->hdrs.slot);
-		if (ret)
+		if (!ret)
+			ret = header_write_slot(img, &hdr, !img->hdrs.slot);
+		if (ret) {
+			/* Under the lock: nobody else may try after this. */
+			vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
+					"the headers could not be written");
 			return ret;
+		}
 	}
 	img->file_touched = true;
 	if (new_data)
@@ -162,9 +171,6 @@ int vhdx_image_write_headers(struct vhdx_image *img, const guid_t *log_guid,
 	mutex_lock(&img->header_lock);
 	ret = headers_write(img, log_guid, new_data);
 	mutex_unlock(&img->header_lock);
-	if (ret)
-		vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
-				"the headers could not be written");
 	return ret;
 }
 
@@ -178,20 +184,23 @@ int vhdx_image_touch_file(struct vhdx_image *img)
 	return touched ? 0 : vhdx_image_write_headers(img, NULL, false);
 }
 
-/* Two first writers may both come here: the second finds it done. */
+/*
+ * Two first writers may both come here: the second finds it done. A BAT that
+ * was too large to be looked at for attach is looked at now: an entry that
+ * points at the log, or two that point at one place, must not be written to.
+ */
 static int image_touch_data(struct vhdx_image *img)
 {
 	unsigned int noio = memalloc_noio_save();
-	int ret = 0;
+	int ret = vhdx_space_prepare(&img->space);
 
-	mutex_lock(&img->header_lock);
-	if (!img->data_touched)
-		ret = headers_write(img, NULL, true);
-	mutex_unlock(&img->header_lock);
+	if (!ret) {
+		mutex_lock(&img->header_lock);
+		if (!img->data_touched)
+			ret = headers_write(img, NULL, true);
+		mutex_unlock(&img->header_lock);
+	}
 	memalloc_noio_restore(noio);
-	if (ret)
-		vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
-				"the headers could not be written");
 	return ret;
 }
 
@@ -325,7 +334,7 @@ static int image_scan_bat(struct vhdx_image *img, struct vhdx_finding *fd)
 	vhdx_space_init(&img->space, img);
 	ret = vhdx_space_scan(&img->space, IMAGE_SCAN_BUDGET, fd);
 	if (ret == -EAGAIN)
-		ret = 0;	/* the first allocation does it */
+		ret = 0;	/* the first write does it */
 	return ret;
 }
 

@@ -13,14 +13,15 @@
  *	    map block mutexes			map.c, one of an array
  *	      space mutex			space.c
  *	      journal commit mutex		journal.c
- *	        image header mutex		image.c
  *	        journal update rwsem		journal.c
+ *	          image header mutex		image.c
  *	          page load bit			pages.c
+ *	            journal spinlock		journal.c
  *	            pages spinlock		pages.c
  *
- * The space mutex and the commit mutex are never held together. No lock above
- * the header mutex is taken while file I/O to the header is under way except
- * those listed above it; no spinlock is held over any I/O.
+ * The space mutex and the commit mutex are never held together. A starting log
+ * writes headers under the update rwsem; nobody takes the rwsem or the commit
+ * mutex under the header mutex. No spinlock is held over any I/O.
  */
 #ifndef VHDX_IMAGE_H
 #define VHDX_IMAGE_H

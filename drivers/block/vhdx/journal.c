@@ -18,12 +18,41 @@
 #define JOURNAL_IDLE		(3 * HZ)
 /* Two descriptor sectors hold so many; a commit of a larger log is no larger. */
 #define JOURNAL_MAX_PAGES	254
+/* So many pages are held twice, and none is given back to the system. */
+#define JOURNAL_MAX_LOGGED	4096
 /* A log with holes is filled before its first use if it is not longer. */
 #define JOURNAL_FILL_MAX	SZ_64M
 
 static bool is_no_space(int err)
 {
 	return err == -ENOSPC || err == -EDQUOT;
+}
+
+/*
+ * Whoever works on the log may be waited for by the write-back of the device:
+ * its memory must not come from there, and it must not be held up because too
+ * much is dirty there.
+ */
+struct journal_scope {
+	unsigned int	noio;
+	unsigned int	throttle;
+};
+
+static struct journal_scope journal_scope_enter(void)
+{
+	struct journal_scope scope = {
+		.noio = memalloc_noio_save(),
+		.throttle = current->flags & PF_LOCAL_THROTTLE,
+	};
+
+	current->flags |= PF_LOCAL_THROTTLE;
+	return scope;
+}
+
+static void journal_scope_leave(struct journal_scope scope)
+{
+	current_restore_flags(scope.throttle, PF_LOCAL_THROTTLE);
+	memalloc_noio_restore(scope.noio);
 }
 
 static void journal_touch(struct vhdx_journal *j)
@@ -78,14 +107,18 @@ static int ring_write(struct vhdx_journal *j, u32 len)
 	return vhdx_file_write(file, j->area.off, &j->buf, first, len - first, true);
 }
 
-/* Seal, write, and once it is stable let head and stable tail move. */
-static int ring_append(struct vhdx_journal *j, struct vhdx_log_build *b,
-		       u64 flushed_size)
+/*
+ * Seal, write, and once it is stable let head and stable tail move. Of what is
+ * stable FlushedFileOffset names only what is in use: if a tool cuts off what
+ * we got ahead of need, nothing is lost.
+ */
+static int ring_append(struct vhdx_journal *j, struct vhdx_log_build *b)
 {
+	u64 last_off = vhdx_space_end(&j->img->space);
 	struct vhdx_log_entry entry = {
 		.tail = j->nr_checkpoint ? j->tail_mem : j->head,
-		.flushed_off = round_down(flushed_size, VHDX_UNIT),
-		.last_off = vhdx_space_end(&j->img->space),
+		.flushed_off = round_down(min(j->img->stable_size, last_off), VHDX_UNIT),
+		.last_off = last_off,
 	};
 	u32 len = vhdx_log_build_seal(b, &j->area.guid, &entry);
 	int ret;
@@ -111,7 +144,7 @@ static int ring_append_empty(struct vhdx_journal *j)
 
 	WARN_ON_ONCE(j->nr_checkpoint);
 	vhdx_log_build_init(&b, j->buf.addr, j->next_seq, 0);
-	ret = ring_append(j, &b, j->img->stable_size);
+	ret = ring_append(j, &b);
 	if (ret)
 		vhdx_image_fail(j->img, VHDX_MODE_READ_ONLY, ret,
 				"the log could not be written");
@@ -386,6 +419,22 @@ static int journal_close(struct vhdx_journal *j, struct vhdx_log_build *b)
 	return ret;
 }
 
+/*
+ * What takes long is better done before updates are kept out. The transaction
+ * may grow meanwhile, so journal_close() looks again.
+ */
+static int journal_prepare(struct vhdx_journal *j)
+{
+	unsigned int nr = READ_ONCE(j->nr_running);
+	int ret = 0;
+
+	if (j->nr_checkpoint >= JOURNAL_MAX_LOGGED)
+		ret = journal_checkpoint(j);
+	if (ret && !is_no_space(ret))
+		return ret;
+	return j->active ? journal_ensure_room(j, vhdx_log_entry_size(nr, nr)) : 0;
+}
+
 static int journal_write_entry(struct vhdx_journal *j, struct vhdx_log_build *b)
 {
 	int ret;
@@ -393,7 +442,7 @@ static int journal_write_entry(struct vhdx_journal *j, struct vhdx_log_build *b)
 	ret = journal_flush_file(j);
 	if (ret)
 		return ret;
-	ret = ring_append(j, b, j->img->stable_size);
+	ret = ring_append(j, b);
 	if (ret) {
 		vhdx_image_fail(j->img, VHDX_MODE_READ_ONLY, ret,
 				"the log could not be written");
@@ -415,7 +464,9 @@ static int journal_commit(struct vhdx_journal *j)
 		return -EIO;
 	if (!READ_ONCE(j->nr_running))
 		return journal_flush_file(j);
-	ret = journal_close(j, &b);
+	ret = journal_prepare(j);
+	if (!ret)
+		ret = journal_close(j, &b);
 	if (ret)
 		return ret;
 	ret = journal_write_entry(j, &b);
@@ -429,13 +480,13 @@ static int journal_commit(struct vhdx_journal *j)
 /* A commit with a number, for those who wait for the mutex meanwhile. */
 static int journal_commit_ticket(struct vhdx_journal *j)
 {
-	unsigned int noio = memalloc_noio_save();
+	struct journal_scope scope = journal_scope_enter();
 
 	WRITE_ONCE(j->started, j->started + 1);
 	smp_mb();	/* the number before the look at what has to be written */
 	j->result = journal_commit(j);
 	j->done = j->started;
-	memalloc_noio_restore(noio);
+	journal_scope_leave(scope);
 	return j->result;
 }
 
@@ -547,7 +598,7 @@ static int journal_stop(struct vhdx_journal *j)
 
 int vhdx_journal_clean(struct vhdx_journal *j)
 {
-	unsigned int noio = memalloc_noio_save();
+	struct journal_scope scope = journal_scope_enter();
 	int ret;
 
 	mutex_lock(&j->commit);
@@ -555,7 +606,7 @@ int vhdx_journal_clean(struct vhdx_journal *j)
 	if (!ret)
 		ret = journal_stop(j);
 	mutex_unlock(&j->commit);
-	memalloc_noio_restore(noio);
+	journal_scope_leave(scope);
 	return ret;
 }
 

@@ -18,7 +18,7 @@
  *  2. An entry is written with FUA, after a flush of the file. So all payload
  *     that was complete when the transaction was closed is stable before the
  *     entry that makes it visible, and so is the size of the file:
- *     FlushedFileOffset is the size before that flush.
+ *     FlushedFileOffset never exceeds the size before that flush.
  *  3. An entry's Tail passes another entry only after the checkpoint that
  *     covers it was flushed: tail_mem moves in journal_checkpoint() behind
  *     vhdx_file_flush() and nowhere else.
@@ -94,7 +94,7 @@ struct vhdx_page;
  * @started: commits begun [@commit; READ_ONCE by ticket holders]
  * @done: the newest of them that ended [@commit]
  * @result: and how [@commit]
- * @last_activity: jiffies of the last begin or commit [racy]
+ * @last_activity: jiffies of the last begin [racy]
  * @wq: runs @idle, nothing else
  * @idle: empties the log when nothing happened for a while
  * @nr_commits: entries with content

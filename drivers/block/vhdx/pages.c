@@ -107,7 +107,12 @@ bool vhdx_pages_is_dirty(struct vhdx_pages *pages, u64 off)
 	smp_rmb();	/* pairs with journal_snapshot(): first the one, then the other */
 	dirty = dirty || (page && READ_ONCE(page->committing));
 	rcu_read_unlock();
-	return dirty;
+	/*
+	 * A commit that failed is undone after the mode fell, in two steps that
+	 * may both be missed here: then the mode is the witness.
+	 */
+	smp_rmb();	/* pairs with the full barrier of vhdx_image_fail() */
+	return dirty || vhdx_image_mode(pages->img) != VHDX_MODE_WRITE;
 }
 
 /* Look at the oldest page: true if it was dropped. Called with the lock held. */

@@ -122,7 +122,10 @@ static inline __le64 vhdx_page_read(struct vhdx_page *page, u64 off)
 	return smp_load_acquire(vhdx_page_word(page, off));
 }
 
-/* Is the page around @off changed and not in a stable log entry? */
+/*
+ * Is the page around @off changed and not in a stable log entry? Also true
+ * when the image has lost its log: what is dirty then stays so.
+ */
 bool vhdx_pages_is_dirty(struct vhdx_pages *pages, u64 off);
 
 #endif

@@ -123,7 +123,7 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	return ret;
 }
 
-/* The scan that was too long for attach: before the first allocation. */
+/* The scan that was too long for attach. */
 static int space_scan_now(struct vhdx_space *space)
 {
 	struct vhdx_finding fd = { };
@@ -172,16 +172,24 @@ static int space_grow(struct vhdx_space *space, u64 end)
 	return ret;
 }
 
-int vhdx_space_reserve(struct vhdx_space *space, u32 len, u64 *off)
+int vhdx_space_prepare(struct vhdx_space *space)
 {
 	int ret;
 
 	mutex_lock(&space->lock);
 	ret = space_scan_now(space);
-	if (!ret) {
-		*off = atomic64_read(&space->next);
-		ret = space_grow(space, *off + len);
-	}
+	mutex_unlock(&space->lock);
+	return ret;
+}
+
+int vhdx_space_reserve(struct vhdx_space *space, u32 len, u64 *off)
+{
+	int ret;
+
+	mutex_lock(&space->lock);
+	WARN_ON_ONCE(!space->scanned);
+	*off = atomic64_read(&space->next);
+	ret = space_grow(space, *off + len);
 	if (!ret)
 		atomic64_add(len, &space->next);
 	mutex_unlock(&space->lock);

@@ -5,8 +5,9 @@
  * reads as zeros. Because a crash shows zeros there, which is what the block
  * held before, a block may become visible before its data is stable.
  *
- * Nothing is handed out before the whole BAT was seen once: a block that lies
- * beyond the end of a damaged file would meet ours.
+ * Nothing is written before the whole BAT was seen once: an entry that points
+ * at the log or at another's block would be written through, and one that
+ * lies beyond the end of a damaged file would meet a block of ours.
  */
 #ifndef VHDX_SPACE_H
 #define VHDX_SPACE_H
@@ -46,12 +47,19 @@ void vhdx_space_init(struct vhdx_space *space, struct vhdx_image *img);
  */
 int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *fd);
 
+/*
+ * Before the first write of a session: vhdx_space_scan() if attach put it off.
+ * What is wrong is reported and makes the image read-only. Sleeps.
+ */
+int vhdx_space_prepare(struct vhdx_space *space);
+
 /* The file may have grown since the scan: the next block goes behind its end. */
 void vhdx_space_settle(struct vhdx_space *space);
 
 /*
  * Take @len bytes (a multiple of 1 MiB) for a block: *@off. Grows the file in
- * large steps. -ENOSPC, -EFBIG, -EUCLEAN, or what growing the file said.
+ * large steps. -ENOSPC, -EFBIG, or what growing the file said. The caller's
+ * write was announced: vhdx_space_prepare() came before.
  */
 int vhdx_space_reserve(struct vhdx_space *space, u32 len, u64 *off);
 
