@@ -48,7 +48,7 @@ int vhdx_chain_map_write(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait
 /*
  * Give the block of @pos, found UNMAPPED, a place, so that the next
  * vhdx_chain_map_write() finds it. Sleeps. Two callers for one block are
- * served by one allocation. -ENOSPC, -EFBIG, -EROFS, -EIO.
+ * served by one allocation. -ENOSPC, -EFBIG, -EIO.
  */
 int vhdx_chain_allocate(struct vhdx_chain *chain, u64 pos);
 

@@ -529,6 +529,16 @@ int vhdx_image_clean(struct vhdx_image *img)
 	return READ_ONCE(img->file_touched) ? vhdx_journal_clean(&img->journal) : 0;
 }
 
+/* Everything is stable by now, and the log is empty: a warning is enough. */
+static void image_trim(struct vhdx_image *img)
+{
+	int ret = vhdx_space_trim(&img->space);
+
+	if (ret)
+		pr_warn("%s: the unused end of the image file could not be given back (error %d)\n",
+			img->name, ret);
+}
+
 /*
  * The timer is stopped first: it would empty the log once more. What an image
  * that went read-only did not get into the file is in its log or was reported.
@@ -543,7 +553,9 @@ int vhdx_image_stop(struct vhdx_image *img)
 	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
 		return -EIO;
 	ret = vhdx_image_clean(img);
-	return ret ?: vhdx_space_trim(&img->space);
+	if (!ret)
+		image_trim(img);
+	return ret;
 }
 
 const struct vhdx_metadata *vhdx_image_metadata(const struct vhdx_image *img)

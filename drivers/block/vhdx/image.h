@@ -112,7 +112,7 @@ int vhdx_image_allocate(struct vhdx_image *img, u64 pos);
 /*
  * To be called before the data of a write goes to the file: the first one
  * stores new FileWriteGuid and DataWriteGuid and waits for it. With @nowait
- * -EAGAIN in place of waiting. -EROFS/-EIO by mode.
+ * -EAGAIN in place of waiting. -EIO if the mode is not WRITE (any more).
  */
 int vhdx_image_begin_write(struct vhdx_image *img, bool nowait);
 

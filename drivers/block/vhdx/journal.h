@@ -20,8 +20,9 @@
  *     entry that makes it visible, and so is the size of the file:
  *     FlushedFileOffset never exceeds the size before that flush.
  *  3. An entry's Tail passes another entry only after the checkpoint that
- *     covers it was flushed: tail_mem moves in journal_checkpoint() behind
- *     vhdx_file_flush() and nowhere else.
+ *     covers it was flushed: ring_append() names itself as the oldest entry
+ *     only while no page waits for a checkpoint, and pages stop waiting in
+ *     journal_checkpoint() behind vhdx_file_flush() and nowhere else.
  *  4. Space of the ring is free up to tail_disk, the Tail stored in the newest
  *     *stable* entry, not up to tail_mem. Until a newer entry is stable a
  *     crash goes back to the old head and needs everything from its Tail on.

@@ -33,7 +33,7 @@ X(HEADER_LOG_MISSING,	EUCLEAN, "LogGuid is set but the log has no length") \
 X(LOG_NO_SEQUENCE,	EUCLEAN, "LogGuid is set but the log holds no valid sequence of entries") \
 X(LOG_TRUNCATED,	EUCLEAN, "the file is shorter than the log says it was: it has been truncated") \
 X(LOG_LAST_OFFSET,	EUCLEAN, "the log's LastFileOffset is beyond the largest possible file") \
-X(LOG_TOO_COMPLEX,	EOPNOTSUPP, "the log needs too much memory to be replayed for reading only") \
+X(LOG_TOO_COMPLEX,	EOPNOTSUPP, "the log needs too much memory to be replayed in memory") \
 X(LOG_ENTRY_ALIGNMENT,	EUCLEAN, "a log entry does not begin on a 4 KiB boundary of the log") \
 X(LOG_ENTRY_SIGNATURE,	EUCLEAN, "a log entry does not begin with 'loge'") \
 X(LOG_ENTRY_GUID,	EUCLEAN, "a log entry carries another LogGuid than the header") \

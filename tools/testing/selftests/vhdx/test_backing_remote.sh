@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The image behind FUSE and behind NFS, served by this machine.
+# The image behind FUSE and behind NFS, served by this machine, and in a folder
+# of the host of a virtual machine, which TMPDIR names.
 . "$(dirname -- "$0")/lib.sh"
 setup
 
@@ -41,6 +42,15 @@ if have bindfs && [[ -e /dev/fuse ]]; then
 	umount "$WORK/fuse"
 else
 	skip "FUSE" "no bindfs or no /dev/fuse"
+fi
+
+host_fs=$(findmnt -n -o FSTYPE -T "${TMPDIR:-/nonexistent}")
+if [[ $host_fs == 9p || $host_fs == hostfs ]]; then
+	host=$(mktemp -d "$TMPDIR/host.XXXXXX")
+	run "$host_fs" works "$host/a.vhdx" || detach_ours
+	rm -r "$host"
+else
+	skip "a folder of the host" "TMPDIR names none"
 fi
 
 if serve_nfs >"$WORK/nfs.log" 2>&1; then
