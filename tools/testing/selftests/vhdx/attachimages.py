@@ -244,7 +244,8 @@ def case_replay(path, entries, work):
 
 # Where something odd might meet an allocation.
 WRITTEN = """plain fixed fixed-unallocated fixed-last-beyond headers-equal headers-null
-    headers-first-newer header-first-bad header-second-bad log-stale region-first-bad
+    headers-first-newer header-first-bad header-second-bad log-stale log-version-unused
+    region-first-bad
     region-second-bad regions-differ region-unknown-optional regions-last
     items-unknown-optional items-unaligned bat-garbage-beyond bat-states
     bat-states-offset-ignored sectors-physical-smaller sectors-4096 size-mib-512
@@ -273,12 +274,22 @@ def write_somewhere(dev, chunks, size):
     os.close(out)
 
 
+def survives(path, want):
+    """What the file would be after a power cut, its log not yet emptied."""
+    cut = path + ".cut"
+    sparse_copy(path, cut)
+    command("vhdxctl", "check", cut)
+    expect("content after a power cut by the model", want, content(cut))
+    os.unlink(cut)
+
+
 def case_written(path, work):
     copy = os.path.join(work, os.path.basename(path))
     sparse_copy(path, copy)
     chunks, size = content(copy)
     with Attached(copy) as image:
         write_somewhere(image.dev, chunks, size)
+        survives(copy, (chunks, size))
         with open(copy + ".tsv", "w", encoding="ascii") as tsv:
             print(model.tsv_header(size), *model.tsv_lines(sorted(chunks.items())),
                   sep="\n", file=tsv)
