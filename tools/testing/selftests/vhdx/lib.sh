@@ -170,6 +170,7 @@ setup() {
 	trap cleanup EXIT
 	trap 'exit 1' INT TERM
 	mount -t tmpfs -o "size=${VHDX_TEST_TMPFS:-75%}" vhdx-test "$WORK" || exit 1
+	start_model
 	echo on >/proc/sys/kernel/printk_devkmsg 2>/dev/null
 	mark "${0##*/}"
 }
@@ -205,6 +206,7 @@ cleanup() {
 		status=1
 	fi
 	cd / || exit 1
+	stop_model
 	unmount_ours >&2
 	detach_ours >&2
 	unmount_ours >&2
@@ -228,8 +230,32 @@ finish() {
 
 # --- images ------------------------------------------------------------------
 
+# One interpreter serves all of a test: an emulated machine takes a second to
+# start one. Subshells may ask too, one at a time.
+start_model() {
+	coproc model_server { exec python3 "$MODEL" --serve; }
+	# Descriptors that subshells keep; what is left open would block umount.
+	# shellcheck disable=SC2154  # coproc sets it
+	exec {model_out}<&"${model_server[0]}" {model_in}>&"${model_server[1]}"
+	model_pid=$!
+}
+
+stop_model() {
+	[[ -n ${model_pid:-} ]] || return 0
+	exec {model_in}>&- {model_out}<&-
+	kill "$model_pid" 2>/dev/null
+	wait "$model_pid" 2>/dev/null
+}
+
+# model COMMAND...: what vhdxmodel.py says, and its exit status
 model() {
-	python3 "$MODEL" "$@"
+	local status lines IFS=$'\x1f'
+
+	echo "$WORK/.model${IFS}$*" >&"$model_in"
+	read -r status <&"$model_out" || return 1
+	mapfile -t lines <"$WORK/.model"
+	((${#lines[@]} == 0)) || printf '%s\n' "${lines[@]}"
+	return "$status"
 }
 
 # create FILE SIZE [OPTION]...: a new image

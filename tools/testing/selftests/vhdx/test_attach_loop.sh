@@ -18,12 +18,13 @@ cycles() {
 }
 
 together() {
-	local n
+	local n pids=()
 
 	for n in $(seq 8); do
-		vhdxctl attach "$WORK/m$n.vhdx" &
-	done >"$WORK/devices"
-	wait
+		vhdxctl attach "$WORK/m$n.vhdx" >>"$WORK/devices" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
 	sort -u "$WORK/devices" >"$WORK/sorted"
 	[[ $(wc -l <"$WORK/sorted") == 8 ]]
 }

@@ -17,11 +17,16 @@ replays the log in memory; it never writes to an image.
                                       at every N-th MiB only (default: at all)
   vhdxmodel.py --sum FILE...          one sum of the bytes of each file itself, of
                                       any kind; quick for files full of holes
+  vhdxmodel.py --serve                many of these, one after the other: reads
+                                      lines of words that US (0x1f) separates, a
+                                      file for the output and one of the above;
+                                      answers each with its exit status
 
 A .tsv has the offset, length and sha256 of each 1 MiB chunk that is not zero;
 everything else of the disk is zero.
 """
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -1079,5 +1084,18 @@ def main(argv):
         return 1
 
 
+def serve():
+    """To start an interpreter for each command takes longer than the command."""
+    for line in sys.stdin:
+        path, *args = line.rstrip("\n").split("\x1f")
+        with open(path, "w", encoding="utf-8") as out, \
+             contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            status = main([sys.argv[0], *args])
+        print(status, flush=True)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+    else:
+        sys.exit(main(sys.argv))
