@@ -102,33 +102,6 @@ static inline int vhdx_compat_alloc_tag_set(struct blk_mq_tag_set *set)
 #endif
 
 /*
- * 6.14, 1e1a9cecfab3 "block: force noio scope in blk_mq_freeze_queue".
- */
-#ifndef HAVE_FREEZE_MEMFLAGS
-#include <linux/blk-mq.h>
-#include <linux/sched/mm.h>
-
-static inline unsigned int vhdx_compat_freeze_queue(struct request_queue *q)
-{
-	unsigned int memflags = memalloc_noio_save();
-
-	blk_mq_freeze_queue(q);
-	return memflags;
-}
-
-static inline void vhdx_compat_unfreeze_queue(struct request_queue *q,
-					      unsigned int memflags)
-{
-	blk_mq_unfreeze_queue(q);
-	memalloc_noio_restore(memflags);
-}
-
-#define blk_mq_freeze_queue(q) vhdx_compat_freeze_queue(q)
-#define blk_mq_unfreeze_queue(q, memflags) \
-	vhdx_compat_unfreeze_queue(q, memflags)
-#endif
-
-/*
  * 6.7, c42d50aefd17 "mm: shrinker: add infrastructure for dynamically
  * allocating shrinker": the shrinker was the caller's, and had no room for
  * the caller's data.

@@ -60,15 +60,6 @@ int ask_should_merge(void)
 	return BLK_MQ_F_SHOULD_MERGE;
 }
 
-#line 1 "HAVE_FREEZE_MEMFLAGS"
-void ask_freeze_memflags(struct request_queue *q);
-void ask_freeze_memflags(struct request_queue *q)
-{
-	unsigned int memflags = blk_mq_freeze_queue(q);
-
-	blk_mq_unfreeze_queue(q, memflags);
-}
-
 #line 1 "HAVE_SHRINKER_ALLOC"
 void ask_shrinker_alloc(void);
 void ask_shrinker_alloc(void)
