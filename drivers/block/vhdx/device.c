@@ -6,6 +6,7 @@
 #include <linux/err.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -79,6 +80,11 @@ static void disk_release(struct gendisk *disk)
 	device_closed(disk->private_data);
 }
 
+/*
+ * The block layer may drop the last reference to a disk when it holds none to
+ * the module any more, so the device has its own; see vhdx_device_exit() for
+ * the time between the end of that and the end of this function.
+ */
 static void device_free(struct vhdx_device *dev)
 {
 	blk_mq_free_tag_set(&dev->tag_set);
@@ -450,9 +456,15 @@ int vhdx_device_init(void)
 	return 0;
 }
 
-/* Every device pinned the module: none is left. */
+/*
+ * Every device pinned the module: none is left. But the task that freed the
+ * last one may have been preempted on its way out of device_free(), whose code
+ * is about to go: it is out of there when it has slept or returned to user
+ * space, which is what is waited for.
+ */
 void vhdx_device_exit(void)
 {
 	unregister_blkdev(device_major, "vhdx");
 	destroy_workqueue(device_wq);
+	synchronize_rcu_tasks();
 }
