@@ -287,8 +287,9 @@ static struct vhdx_device *device_alloc(const struct vhdx_device_options *opt)
 }
 
 /*
- * Stop the image and close all of them. The mode may change while it stops;
- * once it has stopped nothing changes it any more.
+ * Stop the image and close all of them. The mode may change while it stops,
+ * so the work that announces it may be queued once more, if only to find that
+ * the device is not LIVE; once it has stopped nothing changes it any more.
  */
 static int device_close_chain(struct vhdx_device *dev)
 {
@@ -417,6 +418,8 @@ int vhdx_device_remove(struct vhdx_device *dev)
 	int ret;
 
 	WARN_ON_ONCE(READ_ONCE(dev->state) != VHDX_DEVICE_DELETING);
+	/* Found the device LIVE, and is about to use what del_gendisk() takes. */
+	cancel_work_sync(&dev->mode_work);
 	del_gendisk(dev->disk);
 	vhdx_requests_stop(dev->requests);
 	ret = device_close_chain(dev);

@@ -17,7 +17,8 @@
  *  - requests: del_gendisk() waits for all of them;
  *  - attributes in sysfs: removed by del_gendisk(), which waits for readers;
  *  - files in debugfs: their owner removes them before vhdx_device_remove();
- *  - the work that announces a mode: cancelled before the images go;
+ *  - the work that announces a mode: cancelled before the disk goes, and once
+ *    more before the images do;
  *  - vhdx_device_clean(): excluded by @stop_lock.
  *
  * State. CREATING -> LIVE -> DELETING, under disk->open_mutex, which the block
