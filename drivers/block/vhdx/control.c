@@ -147,7 +147,7 @@ static void attachment_leave(struct attachment *att)
 static struct vhdx_device *attachment_get_device(struct attachment *att)
 {
 	lockdep_assert_held(&register_lock);
-	if (!att || !att->dev || READ_ONCE(att->dev->state) == VHDX_DEVICE_CREATING)
+	if (!att->dev || READ_ONCE(att->dev->state) == VHDX_DEVICE_CREATING)
 		return NULL;
 	return vhdx_device_get(att->dev);
 }
@@ -168,15 +168,25 @@ static struct vhdx_device *attachment_next_device(unsigned long *number)
 	return dev;
 }
 
+/*
+ * ERR_PTR: -ENODEV where there is nothing, -EBUSY while it is being attached.
+ * The latter is what those see who detach on the disk's first uevent: it is
+ * sent before the device is LIVE.
+ */
 static struct vhdx_device *attachment_find_device(int number)
 {
 	struct vhdx_device *dev = NULL;
+	struct attachment *att = NULL;
 
 	mutex_lock(&register_lock);
 	if (number >= 0)
-		dev = attachment_get_device(xa_load(&attachments, number));
+		att = xa_load(&attachments, number);
+	if (att)
+		dev = attachment_get_device(att);
 	mutex_unlock(&register_lock);
-	return dev;
+	if (!att)
+		return ERR_PTR(-ENODEV);
+	return dev ?: ERR_PTR(-EBUSY);
 }
 
 /* Detaching */
@@ -234,8 +244,8 @@ static long control_detach(void __user *arg, u32 size)
 	    !all_zero(args.reserved, ARRAY_SIZE(args.reserved)))
 		return -EINVAL;
 	dev = attachment_find_device(args.number);
-	if (!dev)
-		return -ENODEV;
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
 	ret = detach_device(dev, args.flags & VHDX_DETACH_LAZY);
 	vhdx_device_put(dev);
 	return ret;

@@ -85,10 +85,10 @@ struct vhdx_attach {
  * @reserved: must be zero
  *
  * Everything is written, the log is emptied, and the image file is closed
- * before the call returns. EBUSY: the device is open (without LAZY). ENODEV:
- * there is no such device. EIO and others: the device is gone, but the last
- * writes or the clean-up of the log failed; the log will be replayed at the
- * next attach.
+ * before the call returns. EBUSY: the device is open (without LAZY), or is
+ * still being attached. ENODEV: there is no such device. EIO and others: the
+ * device is gone, but the last writes or the clean-up of the log failed; the
+ * log will be replayed at the next attach.
  */
 struct vhdx_detach {
 	__u32	size;
