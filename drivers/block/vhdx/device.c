@@ -197,6 +197,17 @@ static u32 device_dma_alignment(struct vhdx_device *dev)
 	return align ? align - 1 : 0;
 }
 
+/* Parents are only read: what is below them needs nothing of us. */
+static blk_features_t device_write_features(struct vhdx_device *dev)
+{
+	struct vhdx_file *file = vhdx_image_file(vhdx_device_leaf(dev));
+	blk_features_t features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
+
+	if (vhdx_file_needs_stable_pages(file))
+		features |= BLK_FEAT_STABLE_WRITES;
+	return features;
+}
+
 /*
  * chunk_sectors is what keeps a request inside of one payload block. io_opt is
  * left alone: it would size the read-ahead, and a block is far too large for
@@ -219,7 +230,7 @@ static void device_limits(struct vhdx_device *dev, struct queue_limits *lim)
 		.dma_alignment		= device_dma_alignment(dev),
 	};
 	if (dev->opt.write)
-		lim->features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
+		lim->features = device_write_features(dev);
 }
 
 static int device_alloc_disk(struct vhdx_device *dev)

@@ -58,8 +58,10 @@ static void compat_disk_release(disk)
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 
+#define blk_features_t		unsigned int
+
 struct vhdx_compat_limits {
-	unsigned int	features;
+	blk_features_t	features;
 	unsigned int	logical_block_size;
 	unsigned int	physical_block_size;
 	unsigned int	io_min;
@@ -78,6 +80,7 @@ struct gendisk *vhdx_compat_alloc_disk(struct blk_mq_tag_set *set,
 #define queue_limits		vhdx_compat_limits
 #define BLK_FEAT_WRITE_CACHE	(1U << 0)
 #define BLK_FEAT_FUA		(1U << 1)
+#define BLK_FEAT_STABLE_WRITES	(1U << 2)
 #ifndef VHDX_COMPAT_C
 #undef blk_mq_alloc_disk
 #define blk_mq_alloc_disk(set, lim, queuedata) \
@@ -135,6 +138,19 @@ void vhdx_compat_shrinker_free(struct vhdx_compat_shrinker *shrinker);
 #define shrinker_register	vhdx_compat_shrinker_register
 #define shrinker_free		vhdx_compat_shrinker_free
 #endif
+#endif
+
+/*
+ * 6.7, 762321dab9a7 "filemap: add a per-mapping stable writes flag": the flag
+ * was the super block's alone.
+ */
+#ifndef HAVE_MAPPING_STABLE_WRITES
+#include <linux/fs.h>
+
+static inline bool mapping_stable_writes(const struct address_space *mapping)
+{
+	return mapping->host->i_sb->s_iflags & SB_I_STABLE_WRITES;
+}
 #endif
 
 /*

@@ -9,6 +9,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
+#include <linux/pagemap.h>
 #include <linux/shrinker.h>
 
 #line 1 "CONTROL_YES"
@@ -69,6 +70,13 @@ void ask_shrinker_alloc(void)
 	shrinker->private_data = NULL;
 	shrinker_register(shrinker);
 	shrinker_free(shrinker);
+}
+
+#line 1 "HAVE_MAPPING_STABLE_WRITES"
+bool ask_mapping_stable_writes(const struct address_space *mapping);
+bool ask_mapping_stable_writes(const struct address_space *mapping)
+{
+	return mapping_stable_writes(mapping);
 }
 
 #line 1 "HAVE_KIOCB_START_WRITE"
