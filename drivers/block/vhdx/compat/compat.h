@@ -24,9 +24,16 @@
  * The macros expand only where the name is followed by a parenthesis, that is
  * at the definition of the operation: they put a function with the old
  * signature and the operation's name in front of it.
+ *
+ * And, in the same series, 9d1c92872e70 "block: also call ->open for
+ * incremental partition opens": nothing was said of who opened a partition
+ * that was open. If they have written, ->release makes up for it. Not noticed
+ * are those who did not write, such as a read-only mount, while somebody else
+ * had that partition open first, and writers where queue/iostats is off.
  */
 #ifndef HAVE_BDEV_OPS_DISK
 #include <linux/blkdev.h>
+#include <linux/part_stat.h>
 
 #define blk_mode_t	fmode_t
 #define BLK_OPEN_WRITE	FMODE_WRITE
@@ -44,6 +51,8 @@ static int compat_disk_open(disk, mode)
 compat_disk_release(disk);						\
 static void disk_release(struct gendisk *arg, fmode_t flags)		\
 {									\
+	if (part_stat_read(arg->part0, ios[STAT_WRITE]))		\
+		compat_disk_open(arg, FMODE_WRITE);			\
 	compat_disk_release(arg);					\
 }									\
 static void compat_disk_release(disk)

@@ -41,6 +41,21 @@ mount "$DEV" "$WORK/mnt"
 umount "$WORK/mnt"
 run "gone after use" gone "$DEV"
 
+# Whoever looks at a partition does not hide the one who then uses it.
+partition() {
+	attach "$WORK/p.vhdx" && echo 'start=2048, type=83' | sfdisk -q "$DEV" &&
+		settle && mkfs.ext4 -q "${DEV}p1" && detach
+}
+
+create "$WORK/p.vhdx" 64M
+if have sfdisk && run "a partition" partition && attach --autoclear "$WORK/p.vhdx"; then
+	exec 7<"${DEV}p1"
+	mount "${DEV}p1" "$WORK/mnt" && umount "$WORK/mnt"
+	run "in use by who has it open" test -e "$SYS"
+	exec 7<&-
+	run "gone after use of the partition" gone "$DEV"
+fi
+
 reject "detach what is not attached" "not attached" vhdxctl detach "$dev"
 # Gone is the device; its file may be closed a moment later.
 for _ in $(seq 20); do
