@@ -551,19 +551,43 @@ static struct miscdevice control_misc = {
 
 /* Reboot */
 
-/*
- * Whoever reads the images next should find them clean. Devices stay usable:
- * the root file system may be on one.
- */
-static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
+/* How long a reboot waits for logs to be emptied; that is a courtesy. */
+#define REBOOT_TIMEOUT	(10 * HZ)
+
+static void clean_start_all(void)
 {
 	struct vhdx_device *dev;
 	unsigned long number;
 
 	for (number = 0; (dev = attachment_next_device(&number)); number++) {
-		vhdx_device_clean(dev);
+		vhdx_device_start_clean(dev);
 		vhdx_device_put(dev);
 	}
+}
+
+static void clean_wait_all(long timeout)
+{
+	struct vhdx_device *dev;
+	unsigned long number;
+
+	for (number = 0; (dev = attachment_next_device(&number)); number++) {
+		timeout = vhdx_device_wait_clean(dev, timeout);
+		if (!timeout)
+			pr_warn("%s: its log is not empty yet: if that does not end in time it will be replayed at the next attach\n",
+				dev->name);
+		vhdx_device_put(dev);
+	}
+}
+
+/*
+ * Whoever reads the images next should find them clean. Devices stay usable:
+ * the root file system may be on one. All of them are cleaned at once, and one
+ * whose server is gone does not keep the machine from going down.
+ */
+static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	clean_start_all();
+	clean_wait_all(REBOOT_TIMEOUT);
 	return NOTIFY_DONE;
 }
 

@@ -9,6 +9,7 @@
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "chain.h"
 #include "device.h"
@@ -34,6 +35,7 @@ module_param(queue_depth, uint, 0444);
 MODULE_PARM_DESC(queue_depth, "Requests in each hardware queue (default 128)");
 
 static int device_major;
+/* Not freezable: the log is emptied whatever state the machine is in. */
 static struct workqueue_struct *device_wq;
 
 struct vhdx_image *vhdx_device_leaf(struct vhdx_device *dev)
@@ -145,6 +147,58 @@ static void device_mode_changed(void *data)
 
 	if (READ_ONCE(dev->state) == VHDX_DEVICE_LIVE)
 		queue_work(device_wq, &dev->mode_work);
+}
+
+/* The log of the image */
+
+static void device_clean(struct vhdx_device *dev)
+{
+	unsigned int noio = memalloc_noio_save();
+	int ret = 0;
+
+	mutex_lock(&dev->stop_lock);
+	if (!dev->stopped)
+		ret = vhdx_image_clean(vhdx_device_leaf(dev));
+	mutex_unlock(&dev->stop_lock);
+	memalloc_noio_restore(noio);
+	if (ret)
+		pr_err("%s: cannot empty the log (error %d): it will be replayed at the next attach\n",
+		       dev->name, ret);
+}
+
+static void device_clean_done(struct vhdx_device *dev)
+{
+	if (atomic_dec_and_test(&dev->nr_cleans))
+		wake_up_var(&dev->nr_cleans);
+	vhdx_device_put(dev);
+}
+
+static void device_clean_work(struct work_struct *work)
+{
+	struct vhdx_device *dev = container_of(work, struct vhdx_device, clean_work);
+
+	device_clean(dev);
+	device_clean_done(dev);
+}
+
+/*
+ * A run that has begun may have missed what was written last, so another one
+ * is queued behind it; one that has not is as good as a new one.
+ */
+void vhdx_device_start_clean(struct vhdx_device *dev)
+{
+	if (!dev->opt.write)
+		return;
+	vhdx_device_get(dev);
+	atomic_inc(&dev->nr_cleans);
+	if (!queue_work(device_wq, &dev->clean_work))
+		device_clean_done(dev);
+}
+
+long vhdx_device_wait_clean(struct vhdx_device *dev, long timeout)
+{
+	return wait_var_event_timeout(&dev->nr_cleans, !atomic_read(&dev->nr_cleans),
+				      timeout);
 }
 
 /* Making one */
@@ -293,6 +347,7 @@ static struct vhdx_device *device_alloc(const struct vhdx_device_options *opt)
 	dev->opt = *opt;
 	snprintf(dev->name, sizeof(dev->name), "vhdx%d", opt->number);
 	INIT_WORK(&dev->mode_work, device_mode_work);
+	INIT_WORK(&dev->clean_work, device_clean_work);
 	mutex_init(&dev->stop_lock);
 	return dev;
 }
@@ -437,21 +492,6 @@ int vhdx_device_remove(struct vhdx_device *dev)
 	trace_vhdx_device_detach(dev->name, ret);
 	pr_info("%s: detached\n", dev->name);
 	return ret;
-}
-
-void vhdx_device_clean(struct vhdx_device *dev)
-{
-	unsigned int noio = memalloc_noio_save();
-	int ret = 0;
-
-	mutex_lock(&dev->stop_lock);
-	if (!dev->stopped && dev->opt.write)
-		ret = vhdx_image_clean(vhdx_device_leaf(dev));
-	mutex_unlock(&dev->stop_lock);
-	memalloc_noio_restore(noio);
-	if (ret)
-		pr_err("%s: cannot empty the log (error %d): it will be replayed at the next attach\n",
-		       dev->name, ret);
 }
 
 int vhdx_device_init(void)
