@@ -19,6 +19,7 @@
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -59,6 +60,7 @@ struct attachment {
 static DEFINE_MUTEX(register_lock);
 static DEFINE_XARRAY_ALLOC(attachments);
 
+/* Freezable: closing an image writes to it, see control_pm(). */
 static struct workqueue_struct *detach_wq;
 
 /* The register */
@@ -549,10 +551,15 @@ static struct miscdevice control_misc = {
 	.mode	= 0600,
 };
 
-/* Reboot */
+/* Reboot and hibernation */
 
 /* How long a reboot waits for logs to be emptied; that is a courtesy. */
 #define REBOOT_TIMEOUT	(10 * HZ)
+/* Hibernation is about to write everything anyway, and waits longer for that. */
+#define HIBERNATE_TIMEOUT	(60 * HZ)
+
+/* From before the memory is saved until it is back, or was not saved after all. */
+static bool hibernating;
 
 static void clean_start_all(void)
 {
@@ -565,18 +572,22 @@ static void clean_start_all(void)
 	}
 }
 
-static void clean_wait_all(long timeout)
+static bool clean_wait_all(long timeout)
 {
 	struct vhdx_device *dev;
 	unsigned long number;
+	bool done = true;
 
 	for (number = 0; (dev = attachment_next_device(&number)); number++) {
 		timeout = vhdx_device_wait_clean(dev, timeout);
-		if (!timeout)
+		if (!timeout) {
 			pr_warn("%s: its log is not empty yet: if that does not end in time it will be replayed at the next attach\n",
 				dev->name);
+			done = false;
+		}
 		vhdx_device_put(dev);
 	}
+	return done;
 }
 
 /*
@@ -586,6 +597,8 @@ static void clean_wait_all(long timeout)
  */
 static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
 {
+	if (READ_ONCE(hibernating))
+		return NOTIFY_DONE;
 	clean_start_all();
 	clean_wait_all(REBOOT_TIMEOUT);
 	return NOTIFY_DONE;
@@ -595,22 +608,57 @@ static struct notifier_block control_reboot_nb = {
 	.notifier_call = control_reboot,
 };
 
+/*
+ * To power the machine off hibernation calls the reboot notifiers, but by then
+ * the memory is saved: what would be written to an image, and to the file
+ * system that it is on, would not be known to those who go on from there. So
+ * the logs are emptied before anything is saved or frozen. What is written
+ * after that, when file systems are synced, is in the log, and good there.
+ *
+ * Work that is not done in time would also write behind the saved memory:
+ * there is no hibernation then.
+ */
+static int control_pm(struct notifier_block *nb, unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+		clean_start_all();
+		if (!clean_wait_all(HIBERNATE_TIMEOUT))
+			return notifier_from_errno(-EBUSY);
+		WRITE_ONCE(hibernating, true);
+		break;
+	case PM_POST_HIBERNATION:
+		WRITE_ONCE(hibernating, false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block control_pm_nb = {
+	.notifier_call = control_pm,
+};
+
 int vhdx_control_init(void)
 {
 	int ret;
 
-	detach_wq = alloc_workqueue("vhdx-detach", WQ_UNBOUND, 0);
+	detach_wq = alloc_workqueue("vhdx-detach", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!detach_wq)
 		return -ENOMEM;
 	ret = register_reboot_notifier(&control_reboot_nb);
 	if (ret)
 		goto out_destroy_wq;
+	ret = register_pm_notifier(&control_pm_nb);
+	if (ret)
+		goto out_unregister_reboot;
 	ret = misc_register(&control_misc);
 	if (ret)
-		goto out_unregister_notifier;
+		goto out_unregister_pm;
 	return 0;
 
-out_unregister_notifier:
+out_unregister_pm:
+	unregister_pm_notifier(&control_pm_nb);
+out_unregister_reboot:
 	unregister_reboot_notifier(&control_reboot_nb);
 out_destroy_wq:
 	destroy_workqueue(detach_wq);
@@ -620,6 +668,7 @@ out_destroy_wq:
 void vhdx_control_exit(void)
 {
 	misc_deregister(&control_misc);
+	unregister_pm_notifier(&control_pm_nb);
 	unregister_reboot_notifier(&control_reboot_nb);
 	destroy_workqueue(detach_wq);
 }
