@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -49,9 +50,27 @@ static void warn_detach(int number, int err)
 	}
 }
 
+/*
+ * udev opens a device for a moment when it appears, and whenever somebody has
+ * closed it who could write, so it may be busy right after its last use. Who
+ * has it open without having mounted it or the like is given a second to go.
+ */
+static int detach_patiently(int number, u32 flags)
+{
+	static const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+	int err = control_detach(number, flags);
+	int tries;
+
+	for (tries = 0; err == -EBUSY && tries < 20 && !users_last(number); tries++) {
+		nanosleep(&pause, NULL);
+		err = control_detach(number, flags);
+	}
+	return err;
+}
+
 static int detach(int number, u32 flags)
 {
-	int err = control_detach(number, flags);
+	int err = detach_patiently(number, flags);
 
 	if (err)
 		warn_detach(number, err);

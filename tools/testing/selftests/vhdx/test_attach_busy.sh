@@ -22,6 +22,11 @@ reject "rmmod while attached" "*" rmmod vhdx
 exec 7<"$dev"
 reject "detach while open" "in use" vhdxctl detach "$dev"
 exec 7<&-
+sleep 0.4 7<"$dev" &
+until [[ $(readlink "/proc/$!/fd/7") == "$dev" ]]; do sleep 0.02; done
+run "detach waits for who only has a look" vhdxctl detach "$dev"
+wait
+attach "$WORK/a.vhdx" && dev=$DEV || exit 1
 mkfs.ext4 -q "$dev" && mkdir "$WORK/mnt" && mount "$dev" "$WORK/mnt" || exit 1
 reject "detach while mounted" "in use" vhdxctl detach "$dev"
 run "still usable" dd if=/dev/urandom of="$WORK/mnt/x" bs=64k count=16 conv=fsync
