@@ -26,7 +26,8 @@
  * @image: 0 for the image, n for its n-th parent
  * @offset: file offset in bytes of what is wrong
  * @name: the fault's name, such as "bat-overlap"; NUL terminated
- * @text: a sentence for people; NUL terminated
+ * @text: a sentence for people; NUL terminated; also when @code is 0, empty
+ *	where there is nothing more to say than the error number does
  */
 struct vhdx_fault_reply {
 	__u32	code;
