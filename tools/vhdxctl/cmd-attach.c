@@ -124,6 +124,8 @@ static void warn_attach(const char *path, int err, u32 flags,
 		      (unsigned long long)fault->offset, fault->text);
 	else if (control_warn(err) || (err == -EBUSY && warn_attached(path)))
 		return;
+	else if (*fault->text)
+		warnx("%s: %s", path, fault->text);
 	else if (err == -EINVAL && flags & VHDX_ATTACH_DIRECT_IO)
 		warnx("%s: direct I/O is not possible to this file; use --direct-io=auto", path);
 	else

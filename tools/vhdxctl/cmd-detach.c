@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -22,52 +23,85 @@ static const struct option options[] = {
 	{ }
 };
 
+static bool device_exists(int number)
+{
+	char *devno = device_attr(number, "dev");
+	bool exists = devno;
+
+	free(devno);
+	return exists;
+}
+
+static void warn_busy(int number, const char *dev)
+{
+	if (!device_exists(number)) {
+		warnx("%s: is still being attached", dev);
+		return;
+	}
+	warnx("%s: is in use; end that first, or detach with --lazy:", dev);
+	users_warn(number);
+}
+
 static void warn_detach(int number, int err)
 {
 	char dev[DEVICE_PATH];
-	char *devno;
 
 	device_path(dev, number);
 	if (control_warn(err))
 		return;
-	switch (err) {
-	case -EBUSY:
-		warnx("%s: is in use; end that first, or detach with --lazy:", dev);
-		users_warn(number);
-		break;
-	case -ENODEV:
+	if (err == -EBUSY)
+		warn_busy(number, dev);
+	else if (err == -ENODEV)
 		warnx("%s: is not attached", dev);
-		break;
-	default:
-		devno = device_attr(number, "dev");
-		if (devno)
-			warnx("%s: cannot detach: %s", dev, strerror(-err));
-		else
-			warnx("%s: is detached, but its image may lack the last writes: %s; the log is replayed at the next attach",
-			      dev, strerror(-err));
-		free(devno);
+	else if (device_exists(number))
+		warnx("%s: cannot detach: %s", dev, strerror(-err));
+	else
+		warnx("%s: is detached, but its image may lack the last writes: %s; the log is replayed at the next attach",
+		      dev, strerror(-err));
+}
+
+/*
+ * udev opens a device for a moment when it appears, and whenever somebody has
+ * closed it who could write, so it may be busy right after its last use. Who
+ * has it open without having mounted it or the like is given a second to go.
+ */
+static int detach_patiently(int number, u32 flags)
+{
+	static const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+	int err = control_detach(number, flags);
+	int tries;
+
+	for (tries = 0; err == -EBUSY && tries < 20 && !users_last(number); tries++) {
+		nanosleep(&pause, NULL);
+		err = control_detach(number, flags);
 	}
+	return err;
 }
 
 static int detach(int number, u32 flags)
 {
-	int err = control_detach(number, flags);
+	int err = detach_patiently(number, flags);
 
 	if (err)
 		warn_detach(number, err);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* One that somebody else has taken away meanwhile is what was wanted. */
 static int detach_all(u32 flags)
 {
 	int status = EXIT_SUCCESS;
 	int *numbers;
 	size_t nr = device_list(&numbers);
 	size_t i;
+	int err;
 
 	for (i = 0; i < nr; i++) {
-		if (detach(numbers[i], flags))
-			status = EXIT_FAILURE;
+		err = detach_patiently(numbers[i], flags);
+		if (!err || err == -ENODEV)
+			continue;
+		warn_detach(numbers[i], err);
+		status = EXIT_FAILURE;
 	}
 	free(numbers);
 	return status;

@@ -13,7 +13,8 @@
 /*
  * Attach the image open as @fd with VHDX_ATTACH_* @flags; *@number is the
  * device's. When the image is to blame *@fault says why, else fault->code
- * is 0. The driver keeps the open file, and with it the locks on it.
+ * is 0, and fault->text may still be a sentence about the reason. The driver
+ * keeps the open file, and with it the locks on it.
  */
 int control_attach(int fd, u32 flags, int *number, struct vhdx_fault_reply *fault);
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +22,29 @@
  * @dev: their device numbers
  * @name: their names, "vhdx0p1"
  * @nr: how many
+ * @quiet: only count users
+ * @nr_users: users found so far
  */
 struct parts {
 	dev_t		dev[MAX_PARTS];
 	char		name[MAX_PARTS][NAME_MAX + 1];
 	unsigned int	nr;
+	bool		quiet;
+	unsigned int	nr_users;
 };
+
+static void __attribute__((format(printf, 2, 3)))
+found(struct parts *parts, const char *fmt, ...)
+{
+	va_list args;
+
+	parts->nr_users++;
+	if (parts->quiet)
+		return;
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+}
 
 static void add_part(struct parts *parts, const char *dir, const char *name)
 {
@@ -127,7 +145,7 @@ static void unescape(char *s)
  * One line of mountinfo. File systems over several devices show an anonymous
  * device number, so the source behind the " - " is looked at, too.
  */
-static void show_mount(const struct parts *parts, char *line)
+static void show_mount(struct parts *parts, char *line)
 {
 	char *tail = strstr(line, " - ");
 	char *source, *where, *save = NULL;
@@ -152,10 +170,10 @@ static void show_mount(const struct parts *parts, char *line)
 	if (!name || !where)
 		return;
 	unescape(where);
-	fprintf(stderr, "  /dev/%s is mounted on %s; umount it\n", name, where);
+	found(parts, "  /dev/%s is mounted on %s; umount it\n", name, where);
 }
 
-static void show_swap(const struct parts *parts, char *line)
+static void show_swap(struct parts *parts, char *line)
 {
 	const char *name;
 	char *save = NULL;
@@ -166,11 +184,11 @@ static void show_swap(const struct parts *parts, char *line)
 	unescape(node);
 	name = part_of_node(parts, node);
 	if (name)
-		fprintf(stderr, "  /dev/%s is swap space; swapoff it\n", name);
+		found(parts, "  /dev/%s is swap space; swapoff it\n", name);
 }
 
-static void visit_lines(const char *path, const struct parts *parts,
-			void (*each)(const struct parts *parts, char *line))
+static void visit_lines(const char *path, struct parts *parts,
+			void (*each)(struct parts *parts, char *line))
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -185,10 +203,22 @@ static void visit_lines(const char *path, const struct parts *parts,
 		fclose(f);
 }
 
+/**
+ * struct part - one of the parts
+ * @parts: all of them
+ * @name: this one's name
+ */
+struct part {
+	struct parts	*parts;
+	const char	*name;
+};
+
 static void each_holder(void *data, const char *path, const char *name)
 {
+	const struct part *part = data;
+
 	(void)path;
-	fprintf(stderr, "  /dev/%s is part of /dev/%s\n", (const char *)data, name);
+	found(part->parts, "  /dev/%s is part of /dev/%s\n", part->name, name);
 }
 
 static void show_holders(struct parts *parts)
@@ -197,8 +227,10 @@ static void show_holders(struct parts *parts)
 	unsigned int i;
 
 	for (i = 0; i < parts->nr; i++) {
-		snprintf(dir, sizeof(dir), "/sys/class/block/%s/holders", parts->name[i]);
-		visit_directory(dir, parts->name[i], each_holder);
+		struct part part = { .parts = parts, .name = parts->name[i] };
+
+		snprintf(dir, sizeof(dir), "/sys/class/block/%s/holders", part.name);
+		visit_directory(dir, &part, each_holder);
 	}
 }
 
@@ -208,8 +240,8 @@ static void show_holders(struct parts *parts)
  * @found: name of the part that it has open
  */
 struct process {
-	const struct parts	*parts;
-	const char		*found;
+	struct parts	*parts;
+	const char	*found;
 };
 
 static void each_fd(void *data, const char *path, const char *name)
@@ -241,7 +273,15 @@ static void each_process(void *data, const char *path, const char *name)
 		comm[strcspn(comm, "\n")] = '\0';
 	if (f)
 		fclose(f);
-	fprintf(stderr, "  /dev/%s is open in process %s (%s)\n", proc.found, name, comm);
+	found(proc.parts, "  /dev/%s is open in process %s (%s)\n", proc.found, name, comm);
+}
+
+static void show_lasting(struct parts *parts, int number)
+{
+	find_parts(parts, number);
+	visit_lines("/proc/self/mountinfo", parts, show_mount);
+	visit_lines("/proc/swaps", parts, show_swap);
+	show_holders(parts);
 }
 
 void users_warn(int number)
@@ -250,10 +290,21 @@ void users_warn(int number)
 
 	if (!parts)
 		return;
-	find_parts(parts, number);
-	visit_lines("/proc/self/mountinfo", parts, show_mount);
-	visit_lines("/proc/swaps", parts, show_swap);
-	show_holders(parts);
+	show_lasting(parts, number);
 	visit_directory("/proc", parts, each_process);
 	free(parts);
+}
+
+bool users_last(int number)
+{
+	struct parts *parts = calloc(1, sizeof(*parts));
+	bool last;
+
+	if (!parts)
+		return true;
+	parts->quiet = true;
+	show_lasting(parts, number);
+	last = parts->nr_users;
+	free(parts);
+	return last;
 }

@@ -19,6 +19,7 @@
 #include <linux/reboot.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/suspend.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -59,6 +60,7 @@ struct attachment {
 static DEFINE_MUTEX(register_lock);
 static DEFINE_XARRAY_ALLOC(attachments);
 
+/* Freezable: closing an image writes to it, see control_pm(). */
 static struct workqueue_struct *detach_wq;
 
 /* The register */
@@ -147,7 +149,7 @@ static void attachment_leave(struct attachment *att)
 static struct vhdx_device *attachment_get_device(struct attachment *att)
 {
 	lockdep_assert_held(&register_lock);
-	if (!att || !att->dev || READ_ONCE(att->dev->state) == VHDX_DEVICE_CREATING)
+	if (!att->dev || READ_ONCE(att->dev->state) == VHDX_DEVICE_CREATING)
 		return NULL;
 	return vhdx_device_get(att->dev);
 }
@@ -168,15 +170,25 @@ static struct vhdx_device *attachment_next_device(unsigned long *number)
 	return dev;
 }
 
+/*
+ * ERR_PTR: -ENODEV where there is nothing, -EBUSY while it is being attached.
+ * The latter is what those see who detach on the disk's first uevent: it is
+ * sent before the device is LIVE.
+ */
 static struct vhdx_device *attachment_find_device(int number)
 {
 	struct vhdx_device *dev = NULL;
+	struct attachment *att = NULL;
 
 	mutex_lock(&register_lock);
 	if (number >= 0)
-		dev = attachment_get_device(xa_load(&attachments, number));
+		att = xa_load(&attachments, number);
+	if (att)
+		dev = attachment_get_device(att);
 	mutex_unlock(&register_lock);
-	return dev;
+	if (!att)
+		return ERR_PTR(-ENODEV);
+	return dev ?: ERR_PTR(-EBUSY);
 }
 
 /* Detaching */
@@ -234,8 +246,8 @@ static long control_detach(void __user *arg, u32 size)
 	    !all_zero(args.reserved, ARRAY_SIZE(args.reserved)))
 		return -EINVAL;
 	dev = attachment_find_device(args.number);
-	if (!dev)
-		return -ENODEV;
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
 	ret = detach_device(dev, args.flags & VHDX_DETACH_LAZY);
 	vhdx_device_put(dev);
 	return ret;
@@ -539,21 +551,56 @@ static struct miscdevice control_misc = {
 	.mode	= 0600,
 };
 
-/* Reboot */
+/* Reboot and hibernation */
 
-/*
- * Whoever reads the images next should find them clean. Devices stay usable:
- * the root file system may be on one.
- */
-static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
+/* How long a reboot waits for logs to be emptied; that is a courtesy. */
+#define REBOOT_TIMEOUT	(10 * HZ)
+/* Hibernation is about to write everything anyway, and waits longer for that. */
+#define HIBERNATE_TIMEOUT	(60 * HZ)
+
+/* From before the memory is saved until it is back, or was not saved after all. */
+static bool hibernating;
+
+static void clean_start_all(void)
 {
 	struct vhdx_device *dev;
 	unsigned long number;
 
 	for (number = 0; (dev = attachment_next_device(&number)); number++) {
-		vhdx_device_clean(dev);
+		vhdx_device_start_clean(dev);
 		vhdx_device_put(dev);
 	}
+}
+
+static bool clean_wait_all(long timeout)
+{
+	struct vhdx_device *dev;
+	unsigned long number;
+	bool done = true;
+
+	for (number = 0; (dev = attachment_next_device(&number)); number++) {
+		timeout = vhdx_device_wait_clean(dev, timeout);
+		if (!timeout) {
+			pr_warn("%s: its log is not empty yet: if that does not end in time it will be replayed at the next attach\n",
+				dev->name);
+			done = false;
+		}
+		vhdx_device_put(dev);
+	}
+	return done;
+}
+
+/*
+ * Whoever reads the images next should find them clean. Devices stay usable:
+ * the root file system may be on one. All of them are cleaned at once, and one
+ * whose server is gone does not keep the machine from going down.
+ */
+static int control_reboot(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (READ_ONCE(hibernating))
+		return NOTIFY_DONE;
+	clean_start_all();
+	clean_wait_all(REBOOT_TIMEOUT);
 	return NOTIFY_DONE;
 }
 
@@ -561,22 +608,57 @@ static struct notifier_block control_reboot_nb = {
 	.notifier_call = control_reboot,
 };
 
+/*
+ * To power the machine off hibernation calls the reboot notifiers, but by then
+ * the memory is saved: what would be written to an image, and to the file
+ * system that it is on, would not be known to those who go on from there. So
+ * the logs are emptied before anything is saved or frozen. What is written
+ * after that, when file systems are synced, is in the log, and good there.
+ *
+ * Work that is not done in time would also write behind the saved memory:
+ * there is no hibernation then.
+ */
+static int control_pm(struct notifier_block *nb, unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+		clean_start_all();
+		if (!clean_wait_all(HIBERNATE_TIMEOUT))
+			return notifier_from_errno(-EBUSY);
+		WRITE_ONCE(hibernating, true);
+		break;
+	case PM_POST_HIBERNATION:
+		WRITE_ONCE(hibernating, false);
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block control_pm_nb = {
+	.notifier_call = control_pm,
+};
+
 int vhdx_control_init(void)
 {
 	int ret;
 
-	detach_wq = alloc_workqueue("vhdx-detach", WQ_UNBOUND, 0);
+	detach_wq = alloc_workqueue("vhdx-detach", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!detach_wq)
 		return -ENOMEM;
 	ret = register_reboot_notifier(&control_reboot_nb);
 	if (ret)
 		goto out_destroy_wq;
+	ret = register_pm_notifier(&control_pm_nb);
+	if (ret)
+		goto out_unregister_reboot;
 	ret = misc_register(&control_misc);
 	if (ret)
-		goto out_unregister_notifier;
+		goto out_unregister_pm;
 	return 0;
 
-out_unregister_notifier:
+out_unregister_pm:
+	unregister_pm_notifier(&control_pm_nb);
+out_unregister_reboot:
 	unregister_reboot_notifier(&control_reboot_nb);
 out_destroy_wq:
 	destroy_workqueue(detach_wq);
@@ -586,6 +668,7 @@ out_destroy_wq:
 void vhdx_control_exit(void)
 {
 	misc_deregister(&control_misc);
+	unregister_pm_notifier(&control_pm_nb);
 	unregister_reboot_notifier(&control_reboot_nb);
 	destroy_workqueue(detach_wq);
 }

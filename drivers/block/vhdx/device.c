@@ -6,8 +6,10 @@
 #include <linux/err.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "chain.h"
 #include "device.h"
@@ -33,6 +35,7 @@ module_param(queue_depth, uint, 0444);
 MODULE_PARM_DESC(queue_depth, "Requests in each hardware queue (default 128)");
 
 static int device_major;
+/* Not freezable: the log is emptied whatever state the machine is in. */
 static struct workqueue_struct *device_wq;
 
 struct vhdx_image *vhdx_device_leaf(struct vhdx_device *dev)
@@ -79,6 +82,11 @@ static void disk_release(struct gendisk *disk)
 	device_closed(disk->private_data);
 }
 
+/*
+ * The block layer may drop the last reference to a disk when it holds none to
+ * the module any more, so the device has its own; see vhdx_device_exit() for
+ * the time between the end of that and the end of this function.
+ */
 static void device_free(struct vhdx_device *dev)
 {
 	blk_mq_free_tag_set(&dev->tag_set);
@@ -141,6 +149,58 @@ static void device_mode_changed(void *data)
 		queue_work(device_wq, &dev->mode_work);
 }
 
+/* The log of the image */
+
+static void device_clean(struct vhdx_device *dev)
+{
+	unsigned int noio = memalloc_noio_save();
+	int ret = 0;
+
+	mutex_lock(&dev->stop_lock);
+	if (!dev->stopped)
+		ret = vhdx_image_clean(vhdx_device_leaf(dev));
+	mutex_unlock(&dev->stop_lock);
+	memalloc_noio_restore(noio);
+	if (ret)
+		pr_err("%s: cannot empty the log (error %d): it will be replayed at the next attach\n",
+		       dev->name, ret);
+}
+
+static void device_clean_done(struct vhdx_device *dev)
+{
+	if (atomic_dec_and_test(&dev->nr_cleans))
+		wake_up_var(&dev->nr_cleans);
+	vhdx_device_put(dev);
+}
+
+static void device_clean_work(struct work_struct *work)
+{
+	struct vhdx_device *dev = container_of(work, struct vhdx_device, clean_work);
+
+	device_clean(dev);
+	device_clean_done(dev);
+}
+
+/*
+ * A run that has begun may have missed what was written last, so another one
+ * is queued behind it; one that has not is as good as a new one.
+ */
+void vhdx_device_start_clean(struct vhdx_device *dev)
+{
+	if (!dev->opt.write)
+		return;
+	vhdx_device_get(dev);
+	atomic_inc(&dev->nr_cleans);
+	if (!queue_work(device_wq, &dev->clean_work))
+		device_clean_done(dev);
+}
+
+long vhdx_device_wait_clean(struct vhdx_device *dev, long timeout)
+{
+	return wait_var_event_timeout(&dev->nr_cleans, !atomic_read(&dev->nr_cleans),
+				      timeout);
+}
+
 /* Making one */
 
 static int device_open_chain(struct vhdx_device *dev, struct file **files,
@@ -191,6 +251,17 @@ static u32 device_dma_alignment(struct vhdx_device *dev)
 	return align ? align - 1 : 0;
 }
 
+/* Parents are only read: what is below them needs nothing of us. */
+static blk_features_t device_write_features(struct vhdx_device *dev)
+{
+	struct vhdx_file *file = vhdx_image_file(vhdx_device_leaf(dev));
+	blk_features_t features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
+
+	if (vhdx_file_needs_stable_pages(file))
+		features |= BLK_FEAT_STABLE_WRITES;
+	return features;
+}
+
 /*
  * chunk_sectors is what keeps a request inside of one payload block. io_opt is
  * left alone: it would size the read-ahead, and a block is far too large for
@@ -213,7 +284,7 @@ static void device_limits(struct vhdx_device *dev, struct queue_limits *lim)
 		.dma_alignment		= device_dma_alignment(dev),
 	};
 	if (dev->opt.write)
-		lim->features = BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
+		lim->features = device_write_features(dev);
 }
 
 static int device_alloc_disk(struct vhdx_device *dev)
@@ -276,13 +347,15 @@ static struct vhdx_device *device_alloc(const struct vhdx_device_options *opt)
 	dev->opt = *opt;
 	snprintf(dev->name, sizeof(dev->name), "vhdx%d", opt->number);
 	INIT_WORK(&dev->mode_work, device_mode_work);
+	INIT_WORK(&dev->clean_work, device_clean_work);
 	mutex_init(&dev->stop_lock);
 	return dev;
 }
 
 /*
- * Stop the image and close all of them. The mode may change while it stops;
- * once it has stopped nothing changes it any more.
+ * Stop the image and close all of them. The mode may change while it stops,
+ * so the work that announces it may be queued once more, if only to find that
+ * the device is not LIVE; once it has stopped nothing changes it any more.
  */
 static int device_close_chain(struct vhdx_device *dev)
 {
@@ -411,27 +484,14 @@ int vhdx_device_remove(struct vhdx_device *dev)
 	int ret;
 
 	WARN_ON_ONCE(READ_ONCE(dev->state) != VHDX_DEVICE_DELETING);
+	/* Found the device LIVE, and is about to use what del_gendisk() takes. */
+	cancel_work_sync(&dev->mode_work);
 	del_gendisk(dev->disk);
 	vhdx_requests_stop(dev->requests);
 	ret = device_close_chain(dev);
 	trace_vhdx_device_detach(dev->name, ret);
 	pr_info("%s: detached\n", dev->name);
 	return ret;
-}
-
-void vhdx_device_clean(struct vhdx_device *dev)
-{
-	unsigned int noio = memalloc_noio_save();
-	int ret = 0;
-
-	mutex_lock(&dev->stop_lock);
-	if (!dev->stopped && dev->opt.write)
-		ret = vhdx_image_clean(vhdx_device_leaf(dev));
-	mutex_unlock(&dev->stop_lock);
-	memalloc_noio_restore(noio);
-	if (ret)
-		pr_err("%s: cannot empty the log (error %d): it will be replayed at the next attach\n",
-		       dev->name, ret);
 }
 
 int vhdx_device_init(void)
@@ -450,9 +510,15 @@ int vhdx_device_init(void)
 	return 0;
 }
 
-/* Every device pinned the module: none is left. */
+/*
+ * Every device pinned the module: none is left. But the task that freed the
+ * last one may have been preempted on its way out of device_free(), whose code
+ * is about to go: it is out of there when it has slept or returned to user
+ * space, which is what is waited for.
+ */
 void vhdx_device_exit(void)
 {
 	unregister_blkdev(device_major, "vhdx");
 	destroy_workqueue(device_wq);
+	synchronize_rcu_tasks();
 }

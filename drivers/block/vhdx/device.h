@@ -17,8 +17,10 @@
  *  - requests: del_gendisk() waits for all of them;
  *  - attributes in sysfs: removed by del_gendisk(), which waits for readers;
  *  - files in debugfs: their owner removes them before vhdx_device_remove();
- *  - the work that announces a mode: cancelled before the images go;
- *  - vhdx_device_clean(): excluded by @stop_lock.
+ *  - the work that announces a mode: cancelled before the disk goes, and once
+ *    more before the images do;
+ *  - the work that empties the log: excluded by @stop_lock, and it has a
+ *    reference to the device.
  *
  * State. CREATING -> LIVE -> DELETING, under disk->open_mutex, which the block
  * layer holds over ->open and ->release. To take a device away one must find
@@ -31,6 +33,7 @@
 #ifndef VHDX_DEVICE_H
 #define VHDX_DEVICE_H
 
+#include <linux/atomic.h>
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/mutex.h>
@@ -91,8 +94,10 @@ struct vhdx_device_options {
  * @clear_on_close: the last user who closes the device takes it away: asked
  *	for by a lazy detach, or autoclear and @used [open_mutex]
  * @mode_work: announces a change of the image's mode
- * @stop_lock: serialises vhdx_device_clean() and the end of the image; nests
- *	inside of nothing
+ * @clean_work: empties the log; has a reference while it is queued or running
+ * @nr_cleans: how often it is queued or running, for those who wait for it
+ * @stop_lock: serialises @clean_work and the end of the image; nests inside of
+ *	nothing
  * @stopped: the image may not be touched any more [stop_lock]
  * @debugfs: the owner's directory
  */
@@ -106,6 +111,8 @@ struct vhdx_device {
 	enum vhdx_device_state		state;
 	bool				clear_on_close;
 	struct work_struct		mode_work;
+	struct work_struct		clean_work;
+	atomic_t			nr_cleans;
 	struct mutex			stop_lock;
 	bool				stopped;
 	struct dentry			*debugfs;
@@ -155,8 +162,17 @@ int vhdx_device_begin_remove(struct vhdx_device *dev, bool lazy);
  */
 int vhdx_device_remove(struct vhdx_device *dev);
 
-/* Empty the log of the image; nothing if the device is being removed. */
-void vhdx_device_clean(struct vhdx_device *dev);
+/*
+ * Have the log of the image emptied; nothing if the device is being removed.
+ * Does not wait: that may take for ever if the image's server hangs.
+ */
+void vhdx_device_start_clean(struct vhdx_device *dev);
+
+/*
+ * Wait at most @timeout jiffies for what vhdx_device_start_clean() began. 0 if
+ * it is not done by then, else what is left of @timeout, at least 1.
+ */
+long vhdx_device_wait_clean(struct vhdx_device *dev, long timeout);
 
 /* The image that is written to. */
 struct vhdx_image *vhdx_device_leaf(struct vhdx_device *dev);

@@ -7,6 +7,7 @@
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -260,10 +261,43 @@ static int file_try_direct(struct vhdx_file *file, u32 sector_size)
 	return ret == -EOPNOTSUPP ? -EINVAL : ret;
 }
 
+/*
+ * btrfs checksums data. A page that changes during a direct write ends up with
+ * the wrong sum, and can not be read again. BLK_FEAT_STABLE_WRITES keeps page
+ * caches above us from doing that, but not a program that uses the device with
+ * O_DIRECT, such as a virtual machine, whose guest knows nothing of it. Newer
+ * kernels copy the data, or write through the page cache after all, and wait
+ * for that; older ones (6.1 among them) do neither, and none says which kind
+ * it is. So the page cache is the better choice here unless somebody decides
+ * otherwise, and then page caches above us are told at least.
+ */
+static bool file_is_on_btrfs(const struct vhdx_file *file)
+{
+	/* An overlay may be in between. */
+	const struct inode *inode = d_real_inode(file->filp->f_path.dentry);
+
+	return file_is_regular(file) && inode->i_sb->s_magic == BTRFS_SUPER_MAGIC;
+}
+
+bool vhdx_file_needs_stable_pages(const struct vhdx_file *file)
+{
+	if (!file->direct)
+		return false;
+	if (!file_is_regular(file))
+		return bdev_stable_writes(I_BDEV(file_host(file)));
+	return file_is_on_btrfs(file) ||
+	       mapping_stable_writes(d_real_inode(file->filp->f_path.dentry)->i_mapping);
+}
+
+static bool file_wants_dio(const struct vhdx_file *file, enum vhdx_file_dio dio)
+{
+	return dio == VHDX_DIO_ON || (dio == VHDX_DIO_AUTO && !file_is_on_btrfs(file));
+}
+
 int vhdx_file_set_dio(struct vhdx_file *file, enum vhdx_file_dio dio,
 		      u32 sector_size)
 {
-	u32 align = dio == VHDX_DIO_OFF ? 0 : file_dio_align(file);
+	u32 align = file_wants_dio(file, dio) ? file_dio_align(file) : 0;
 	int ret = -EINVAL;
 
 	file->direct = align && align <= sector_size;

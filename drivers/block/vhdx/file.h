@@ -63,10 +63,16 @@ void vhdx_file_close(struct vhdx_file *file);
 /*
  * Decide between direct and buffered I/O once the image's logical sector size
  * is known, by what the file system says and by trying. EINVAL if @dio is
- * VHDX_DIO_ON and the file cannot.
+ * VHDX_DIO_ON and the file cannot. VHDX_DIO_AUTO does not try on btrfs.
  */
 int vhdx_file_set_dio(struct vhdx_file *file, enum vhdx_file_dio dio,
 		      u32 sector_size);
+
+/*
+ * Must the memory of a write stay as it is until the write is done? Only
+ * direct I/O hands the caller's own pages down. Never sleeps.
+ */
+bool vhdx_file_needs_stable_pages(const struct vhdx_file *file);
 
 /**
  * struct vhdx_buf - memory for metadata I/O

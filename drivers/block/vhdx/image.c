@@ -109,6 +109,15 @@ int vhdx_image_read_page(struct vhdx_image *img, u64 off, struct page *page)
 
 /* Headers */
 
+/* For vhdx_image_guids(), after each change of the current header. */
+static void headers_show_guids(struct vhdx_image *img)
+{
+	spin_lock(&img->guid_lock);
+	img->data_write_guid = img->hdrs.cur.data_write_guid;
+	img->file_write_guid = img->hdrs.cur.file_write_guid;
+	spin_unlock(&img->guid_lock);
+}
+
 static int header_write_slot(struct vhdx_image *img, const struct vhdx_header *hdr,
 			     unsigned int slot)
 {
@@ -125,6 +134,7 @@ static int header_write_slot(struct vhdx_image *img, const struct vhdx_header *h
 	img->hdrs.cur = *hdr;
 	img->hdrs.slot = slot;
 	img->hdrs.valid |= BIT(slot);
+	headers_show_guids(img);
 	return 0;
 }
 
@@ -215,10 +225,10 @@ int vhdx_image_begin_write(struct vhdx_image *img, bool nowait)
 
 void vhdx_image_guids(struct vhdx_image *img, guid_t *data_write, guid_t *file_write)
 {
-	mutex_lock(&img->header_lock);
-	*data_write = img->hdrs.cur.data_write_guid;
-	*file_write = img->hdrs.cur.file_write_guid;
-	mutex_unlock(&img->header_lock);
+	spin_lock(&img->guid_lock);
+	*data_write = img->data_write_guid;
+	*file_write = img->file_write_guid;
+	spin_unlock(&img->guid_lock);
 }
 
 /* Opening, step by step */
@@ -247,6 +257,8 @@ static int image_read_headers(struct vhdx_image *img, struct vhdx_finding *fd)
 		ret = vhdx_headers_choose(buf, buf + VHDX_HEADER_SIZE, &img->hdrs, fd);
 	if (!ret)
 		ret = vhdx_headers_check(&img->hdrs, size, fd);
+	if (!ret)
+		headers_show_guids(img);
 	kfree(buf);
 	return ret;
 }
@@ -429,6 +441,7 @@ static struct vhdx_image *image_alloc(const struct vhdx_image_options *opt)
 	img->writable = opt->write;
 	atomic_set(&img->mode, opt->write ? VHDX_MODE_WRITE : VHDX_MODE_READ_ONLY);
 	mutex_init(&img->header_lock);
+	spin_lock_init(&img->guid_lock);
 	vhdx_map_init(&img->map);
 	ratelimit_state_init(&img->complaints, DEFAULT_RATELIMIT_INTERVAL,
 			     DEFAULT_RATELIMIT_BURST);

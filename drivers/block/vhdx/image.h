@@ -15,6 +15,7 @@
  *	      journal commit mutex		journal.c
  *	        journal update rwsem		journal.c
  *	          image header mutex		image.c
+ *	            image GUID spinlock		image.c
  *	          page load bit			pages.c
  *	            journal spinlock		journal.c
  *	            pages spinlock		pages.c
@@ -164,7 +165,7 @@ struct vhdx_image_stats {
 /* A consistent-enough snapshot; never sleeps. */
 void vhdx_image_stats(struct vhdx_image *img, struct vhdx_image_stats *st);
 
-/* Current DataWriteGuid and FileWriteGuid. May sleep. */
+/* DataWriteGuid and FileWriteGuid of the current header. Never sleeps. */
 void vhdx_image_guids(struct vhdx_image *img, guid_t *data_write, guid_t *file_write);
 
 /* Empty the log now (as the idle timer does): for reboot. May sleep. */

@@ -8,7 +8,9 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/ratelimit.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/uuid.h>
 
 #include "file.h"
 #include "format/geometry.h"
@@ -36,6 +38,10 @@ struct vhdx_overlay;
  * @header_lock: guards @hdrs and the header slots
  * @hdrs: current header and its slot
  * @header_page: where a header is built [@header_lock]
+ * @guid_lock: guards the next two, for readers that must not wait for the I/O
+ *	under @header_lock
+ * @data_write_guid: as in @hdrs [@guid_lock]
+ * @file_write_guid: as in @hdrs [@guid_lock]
  * @file_touched: FileWriteGuid is new in this session [@header_lock]
  * @data_touched: so is DataWriteGuid; READ_ONCE on the data path
  * @regions: where BAT and metadata are [immutable after open]
@@ -64,6 +70,9 @@ struct vhdx_image {
 	struct mutex		header_lock;
 	struct vhdx_headers	hdrs;
 	struct page		*header_page;
+	spinlock_t		guid_lock;
+	guid_t			data_write_guid;
+	guid_t			file_write_guid;
 	bool			file_touched;
 	bool			data_touched;
 	struct vhdx_regions	regions;

@@ -26,7 +26,8 @@
  * @image: 0 for the image, n for its n-th parent
  * @offset: file offset in bytes of what is wrong
  * @name: the fault's name, such as "bat-overlap"; NUL terminated
- * @text: a sentence for people; NUL terminated
+ * @text: a sentence for people; NUL terminated; also when @code is 0, empty
+ *	where there is nothing more to say than the error number does
  */
 struct vhdx_fault_reply {
 	__u32	code;
@@ -85,10 +86,10 @@ struct vhdx_attach {
  * @reserved: must be zero
  *
  * Everything is written, the log is emptied, and the image file is closed
- * before the call returns. EBUSY: the device is open (without LAZY). ENODEV:
- * there is no such device. EIO and others: the device is gone, but the last
- * writes or the clean-up of the log failed; the log will be replayed at the
- * next attach.
+ * before the call returns. EBUSY: the device is open (without LAZY), or is
+ * still being attached. ENODEV: there is no such device. EIO and others: the
+ * device is gone, but the last writes or the clean-up of the log failed; the
+ * log will be replayed at the next attach.
  */
 struct vhdx_detach {
 	__u32	size;

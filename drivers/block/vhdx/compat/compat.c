@@ -36,6 +36,8 @@ struct gendisk *vhdx_compat_alloc_disk(struct blk_mq_tag_set *set,
 		blk_queue_dma_alignment(q, lim->dma_alignment);
 	blk_queue_write_cache(q, lim->features & BLK_FEAT_WRITE_CACHE,
 			      lim->features & BLK_FEAT_FUA);
+	if (lim->features & BLK_FEAT_STABLE_WRITES)
+		blk_queue_flag_set(QUEUE_FLAG_STABLE_WRITES, q);
 	blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
 	return disk;
 }

@@ -24,9 +24,16 @@
  * The macros expand only where the name is followed by a parenthesis, that is
  * at the definition of the operation: they put a function with the old
  * signature and the operation's name in front of it.
+ *
+ * And, in the same series, 9d1c92872e70 "block: also call ->open for
+ * incremental partition opens": nothing was said of who opened a partition
+ * that was open. If they have written, ->release makes up for it. Not noticed
+ * are those who did not write, such as a read-only mount, while somebody else
+ * had that partition open first, and writers where queue/iostats is off.
  */
 #ifndef HAVE_BDEV_OPS_DISK
 #include <linux/blkdev.h>
+#include <linux/part_stat.h>
 
 #define blk_mode_t	fmode_t
 #define BLK_OPEN_WRITE	FMODE_WRITE
@@ -44,6 +51,8 @@ static int compat_disk_open(disk, mode)
 compat_disk_release(disk);						\
 static void disk_release(struct gendisk *arg, fmode_t flags)		\
 {									\
+	if (part_stat_read(arg->part0, ios[STAT_WRITE]))		\
+		compat_disk_open(arg, FMODE_WRITE);			\
 	compat_disk_release(arg);					\
 }									\
 static void compat_disk_release(disk)
@@ -58,8 +67,10 @@ static void compat_disk_release(disk)
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 
+#define blk_features_t		unsigned int
+
 struct vhdx_compat_limits {
-	unsigned int	features;
+	blk_features_t	features;
 	unsigned int	logical_block_size;
 	unsigned int	physical_block_size;
 	unsigned int	io_min;
@@ -78,6 +89,7 @@ struct gendisk *vhdx_compat_alloc_disk(struct blk_mq_tag_set *set,
 #define queue_limits		vhdx_compat_limits
 #define BLK_FEAT_WRITE_CACHE	(1U << 0)
 #define BLK_FEAT_FUA		(1U << 1)
+#define BLK_FEAT_STABLE_WRITES	(1U << 2)
 #ifndef VHDX_COMPAT_C
 #undef blk_mq_alloc_disk
 #define blk_mq_alloc_disk(set, lim, queuedata) \
@@ -99,33 +111,6 @@ static inline int vhdx_compat_alloc_tag_set(struct blk_mq_tag_set *set)
 }
 
 #define blk_mq_alloc_tag_set(set) vhdx_compat_alloc_tag_set(set)
-#endif
-
-/*
- * 6.14, 1e1a9cecfab3 "block: force noio scope in blk_mq_freeze_queue".
- */
-#ifndef HAVE_FREEZE_MEMFLAGS
-#include <linux/blk-mq.h>
-#include <linux/sched/mm.h>
-
-static inline unsigned int vhdx_compat_freeze_queue(struct request_queue *q)
-{
-	unsigned int memflags = memalloc_noio_save();
-
-	blk_mq_freeze_queue(q);
-	return memflags;
-}
-
-static inline void vhdx_compat_unfreeze_queue(struct request_queue *q,
-					      unsigned int memflags)
-{
-	blk_mq_unfreeze_queue(q);
-	memalloc_noio_restore(memflags);
-}
-
-#define blk_mq_freeze_queue(q) vhdx_compat_freeze_queue(q)
-#define blk_mq_unfreeze_queue(q, memflags) \
-	vhdx_compat_unfreeze_queue(q, memflags)
 #endif
 
 /*
@@ -162,6 +147,19 @@ void vhdx_compat_shrinker_free(struct vhdx_compat_shrinker *shrinker);
 #define shrinker_register	vhdx_compat_shrinker_register
 #define shrinker_free		vhdx_compat_shrinker_free
 #endif
+#endif
+
+/*
+ * 6.7, 762321dab9a7 "filemap: add a per-mapping stable writes flag": the flag
+ * was the super block's alone.
+ */
+#ifndef HAVE_MAPPING_STABLE_WRITES
+#include <linux/fs.h>
+
+static inline bool mapping_stable_writes(const struct address_space *mapping)
+{
+	return mapping->host->i_sb->s_iflags & SB_I_STABLE_WRITES;
+}
 #endif
 
 /*

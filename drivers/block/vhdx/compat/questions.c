@@ -9,6 +9,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/fs.h>
+#include <linux/pagemap.h>
 #include <linux/shrinker.h>
 
 #line 1 "CONTROL_YES"
@@ -60,15 +61,6 @@ int ask_should_merge(void)
 	return BLK_MQ_F_SHOULD_MERGE;
 }
 
-#line 1 "HAVE_FREEZE_MEMFLAGS"
-void ask_freeze_memflags(struct request_queue *q);
-void ask_freeze_memflags(struct request_queue *q)
-{
-	unsigned int memflags = blk_mq_freeze_queue(q);
-
-	blk_mq_unfreeze_queue(q, memflags);
-}
-
 #line 1 "HAVE_SHRINKER_ALLOC"
 void ask_shrinker_alloc(void);
 void ask_shrinker_alloc(void)
@@ -78,6 +70,13 @@ void ask_shrinker_alloc(void)
 	shrinker->private_data = NULL;
 	shrinker_register(shrinker);
 	shrinker_free(shrinker);
+}
+
+#line 1 "HAVE_MAPPING_STABLE_WRITES"
+bool ask_mapping_stable_writes(const struct address_space *mapping);
+bool ask_mapping_stable_writes(const struct address_space *mapping)
+{
+	return mapping_stable_writes(mapping);
 }
 
 #line 1 "HAVE_KIOCB_START_WRITE"

@@ -17,13 +17,18 @@ create "$WORK/a.vhdx" 64M && attach "$WORK/a.vhdx" || exit 1
 dev=$DEV
 reject "the same image twice" "$dev" vhdxctl attach "$WORK/a.vhdx"
 ln "$WORK/a.vhdx" "$WORK/b.vhdx"
-reject "the same image by another name" "*" vhdxctl attach "$WORK/b.vhdx"
+reject "the same image by another name" "$dev" vhdxctl attach "$WORK/b.vhdx"
 reject "rmmod while attached" "*" rmmod vhdx
 exec 7<"$dev"
-reject "detach while open" "in use" vhdxctl detach "$dev"
+reject "detach while open, by whom" "open in process $$ " vhdxctl detach "$dev"
 exec 7<&-
+sleep 0.4 7<"$dev" &
+until [[ $(readlink "/proc/$!/fd/7") == "$dev" ]]; do sleep 0.02; done
+run "detach waits for who only has a look" vhdxctl detach "$dev"
+wait
+attach "$WORK/a.vhdx" && dev=$DEV || exit 1
 mkfs.ext4 -q "$dev" && mkdir "$WORK/mnt" && mount "$dev" "$WORK/mnt" || exit 1
-reject "detach while mounted" "in use" vhdxctl detach "$dev"
+reject "detach while mounted, where" "mounted on $WORK/mnt" vhdxctl detach "$dev"
 run "still usable" dd if=/dev/urandom of="$WORK/mnt/x" bs=64k count=16 conv=fsync
 run "lazy detach while mounted" vhdxctl detach --lazy "$dev"
 run "still there" test -e "/sys/block/${dev#/dev/}"
@@ -40,6 +45,31 @@ equal "still there" 1 "$(attr autoclear)"
 mount "$DEV" "$WORK/mnt"
 umount "$WORK/mnt"
 run "gone after use" gone "$DEV"
+
+# Whoever looks at a partition does not hide the one who then uses it.
+partition() {
+	attach "$WORK/p.vhdx" && echo 'start=2048, type=83' | sfdisk -q "$DEV" &&
+		settle && mkfs.ext4 -q "${DEV}p1" && detach
+}
+
+create "$WORK/p.vhdx" 64M
+if have sfdisk && run "a partition" partition && attach --autoclear "$WORK/p.vhdx"; then
+	exec 7<"${DEV}p1"
+	mount "${DEV}p1" "$WORK/mnt" && umount "$WORK/mnt"
+	run "in use by who has it open" test -e "$SYS"
+	exec 7<&-
+	run "gone after use of the partition" gone "$DEV"
+fi
+
+# Locks belong to the node, which another one does not share.
+if disk 16; then
+	create "$WORK/d.vhdx" 16M && cp "$WORK/d.vhdx" "$DISK" && attach "$DISK"
+	# shellcheck disable=SC2046  # two words
+	mknod "$WORK/node" b $(stat -c '0x%t 0x%T' "$DISK")
+	reject "the same disk by another node" "in use by ${DEV#/dev/}" \
+		vhdxctl attach "$WORK/node"
+	run "the disk is free again" detach
+fi
 
 reject "detach what is not attached" "not attached" vhdxctl detach "$dev"
 # Gone is the device; its file may be closed a moment later.

@@ -15,6 +15,14 @@ works() {
 		cmp "$WORK/raw" "$WORK/again"
 }
 
+# Direct I/O to a file whose file system needs stable pages needs them of us.
+inherits() {
+	create "$1" 16M && attach "--direct-io=$2" "$1" || return 1
+	echo "direct $(attr direct_io) stable $(<"$SYS/queue/stable_writes")"
+	[[ "$(attr direct_io) $(<"$SYS/queue/stable_writes")" == "$3 $4" ]] || return 1
+	detach && rm "$1"
+}
+
 for fs in tmpfs ext4 xfs btrfs vfat; do
 	if [[ $fs == tmpfs ]]; then
 		MNT=$WORK
@@ -33,7 +41,30 @@ for fs in tmpfs ext4 xfs btrfs vfat; do
 		run "$fs --direct-io=auto" works "$MNT/a.vhdx" auto || detach_ours
 	fi
 	run "$fs --direct-io=off" works "$MNT/a.vhdx" off 0 || detach_ours
+	case $fs in
+	ext4)	run "$fs needs no stable pages" inherits "$MNT/s.vhdx" auto 1 0 ;;
+	btrfs)	run "$fs is buffered unless told otherwise" inherits "$MNT/s.vhdx" auto 0 0
+		run "$fs needs stable pages" inherits "$MNT/s.vhdx" on 1 1 ;;
+	esac
 	rm -f "$MNT/a.vhdx" "$MNT/probe"
 	[[ $MNT == "$WORK" ]] || umount "$MNT"
 done
+
+# The same over a disk that needs them: the flag can be set by hand.
+disk 320
+stable=/sys/block/${DISK#/dev/}/queue/stable_writes
+was=$(<"$stable")
+if echo 1 2>/dev/null >"$stable"; then
+	create "$WORK/a.vhdx" 16M && cp "$WORK/a.vhdx" "$DISK"
+	run "a disk that needs stable pages" eval 'attach "$DISK" &&
+		[[ $(attr direct_io)$(<"$SYS/queue/stable_writes") == 11 ]] && detach'
+	MNT=$WORK/stable
+	mkdir "$MNT" && make_fs ext4 "$DISK" && mount "$DISK" "$MNT"
+	run "a file system on it" inherits "$MNT/s.vhdx" auto 1 1
+	run "not through the page cache" inherits "$MNT/s.vhdx" off 0 0
+	umount "$MNT"
+	echo "$was" >"$stable"
+else
+	skip "a disk that needs stable pages" "its stable_writes can not be set"
+fi
 finish
