@@ -231,7 +231,8 @@ finish() {
 # --- images ------------------------------------------------------------------
 
 # One interpreter serves all of a test: an emulated machine takes a second to
-# start one. Subshells may ask too, one at a time.
+# start one. Subshells may ask too, one at a time. It is a job of the shell: a
+# test that waits for others names them.
 start_model() {
 	coproc model_server { exec python3 "$MODEL" --serve; }
 	# Descriptors that subshells keep; what is left open would block umount.

@@ -23,9 +23,10 @@ exec 7<"$dev"
 reject "detach while open, by whom" "open in process $$ " vhdxctl detach "$dev"
 exec 7<&-
 sleep 0.4 7<"$dev" &
-until [[ $(readlink "/proc/$!/fd/7") == "$dev" ]]; do sleep 0.02; done
+looker=$!
+until [[ $(readlink "/proc/$looker/fd/7") == "$dev" ]]; do sleep 0.02; done
 run "detach waits for who only has a look" vhdxctl detach "$dev"
-wait
+wait "$looker"
 attach "$WORK/a.vhdx" && dev=$DEV || exit 1
 mkfs.ext4 -q "$dev" && mkdir "$WORK/mnt" && mount "$dev" "$WORK/mnt" || exit 1
 reject "detach while mounted, where" "mounted on $WORK/mnt" vhdxctl detach "$dev"
