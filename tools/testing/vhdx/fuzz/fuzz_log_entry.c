@@ -54,6 +54,7 @@ static u32 decode(struct vhdx_log_desc *descs)
 		fuzz_check_finding(fault, &fd);
 		if (fault)
 			continue;
+		fuzz_accept();
 		check_desc(&descs[nr]);
 		fuzz_assert(vhdx_log_desc_to_text(text, sizeof(text), &descs[nr]) > 0);
 		nr++;

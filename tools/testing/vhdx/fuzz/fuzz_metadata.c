@@ -97,6 +97,7 @@ int fuzz_one(const uint8_t *data, size_t size)
 	fuzz_check_finding(ret, &fd);
 	if (ret)
 		return 0;
+	fuzz_accept();
 	check_accepted(&md, len);
 	fuzz_assert(vhdx_metadata_to_text(text, sizeof(text), &md) > 0);
 	ret = vhdx_geometry_init(&geo, &md, &regions, &fd);
