@@ -6,8 +6,8 @@
 
 vhdx_packages=(
 	# builds
-	bc bison build-essential clang flex kmod libblkid-dev libelf-dev
-	libsmartcols-dev libssl-dev linux-headers-amd64 pkgconf rsync
+	bc bison build-essential clang flex kmod libblkid-dev libclang-rt-dev
+	libelf-dev libsmartcols-dev libssl-dev linux-headers-amd64 pkgconf rsync
 	# lint
 	groff-base perl pyflakes3 python3-docutils shellcheck sparse
 	# virtual machines and roots
