@@ -2,8 +2,11 @@
 /*
  * Metadata table and items, and the geometry that follows from them.
  *
- * Input: the region's length in 64 KiB (1), the length of the BAT in MiB (2),
- * 128 bytes for the items, then the table behind its signature.
+ * Input: a byte of flags, the region's length in 64 KiB (1), the length of the
+ * BAT in MiB (2), 128 bytes for the items, then the table behind its
+ * signature. Flag 1 makes a table that is right but for the places of its
+ * items (with 2 there is a locator among them), and brings all items to the
+ * end of the region, where the 128 bytes are then.
  */
 #include "format/geometry.h"
 #include "format/metadata.h"
@@ -11,7 +14,8 @@
 
 #include "fuzz.h"
 
-#define REGION	MIB(2)
+#define REGION		MIB(2)
+#define ITEMS_LEN	128
 
 static u8 content[2 * VHDX_METADATA_TABLE_SIZE];
 static u8 table[VHDX_METADATA_TABLE_SIZE];
@@ -74,9 +78,35 @@ static void check_round_trip(const struct vhdx_metadata *md)
 	fuzz_assert(guid_equal(&again.disk_id, &md->disk_id));
 }
 
+static void draw_near(bool parent)
+{
+	static const struct { guid_t guid; u32 len, flags; } good[] = {
+		{ VHDX_GUID_FILE_PARAMETERS, 8, 4 },
+		{ VHDX_GUID_VIRTUAL_DISK_SIZE, 8, 6 },
+		{ VHDX_GUID_LOGICAL_SECTOR_SIZE, 4, 6 },
+		{ VHDX_GUID_PHYSICAL_SECTOR_SIZE, 4, 6 },
+		{ VHDX_GUID_VIRTUAL_DISK_ID, 16, 6 },
+		{ VHDX_GUID_PARENT_LOCATOR, 20, 4 },
+	};
+	struct vhdx_raw_metadata_entry *raw = (void *)(content + 32);
+	u8 *items = content + VHDX_METADATA_TABLE_SIZE;
+	unsigned int i, at;
+
+	craft_items_head(content, 5 + parent);
+	for (i = 0; i < 5 + parent; i++) {
+		/* Up to four bytes behind the last of them. */
+		at = (le32_to_cpu(raw[i].offset) & 0xff) % (ITEMS_LEN + 4);
+		craft_item(content, i, &good[i].guid, sizeof(content) - ITEMS_LEN + at,
+			   good[i].len, good[i].flags);
+	}
+	memcpy(content + sizeof(content) - ITEMS_LEN, items, ITEMS_LEN);
+	memset(items, 0, ITEMS_LEN);
+}
+
 int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
+	u8 flags = fuzz_u8(&in);
 	u32 len = fuzz_u8(&in) * SZ_64K;
 	struct vhdx_regions regions = { .bat_off = MIB(64), .bat_len = (u32)fuzz_u16(&in) << 20 };
 	struct vhdx_geometry geo;
@@ -88,8 +118,12 @@ int fuzz_one(const uint8_t *data, size_t size)
 
 	memset(content, 0, sizeof(content));
 	memcpy(content, "metadata", 8);
-	fuzz_take(&in, content + VHDX_METADATA_TABLE_SIZE, 128);
+	fuzz_take(&in, content + VHDX_METADATA_TABLE_SIZE, ITEMS_LEN);
 	fuzz_take(&in, content + 8, min_t(size_t, in.left, VHDX_METADATA_TABLE_SIZE - 8));
+	if (flags & 1) {
+		draw_near(flags & 2);
+		len = sizeof(content);
+	}
 	ram_init(&ram, MIB(20));
 	ram_extent_add(&ram, REGION, sizeof(content), content);
 	ret = vhdx_metadata_read(&ram.src, REGION, len, table, &md, &fd);

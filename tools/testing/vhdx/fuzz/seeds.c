@@ -61,7 +61,7 @@ static void seed_header(void)
 	int i, dirty;
 
 	for (dirty = 0; dirty < 2; dirty++) {
-		put_le(3, 1);
+		put_le(dirty ? 3 + 8 : 3, 1);
 		put_le(MIB(4), 8);
 		put("vhdxfile", 8);
 		for (i = 0; i < 2; i++) {
@@ -89,7 +89,7 @@ static void seed_region(void)
 		if (i == 2)
 			craft_region(table, 2, &VHDX_GUID_REGION_BAT, MIB(4), SZ_1M, 1);
 		craft_region_seal(table, nr);
-		put_le(1, 1);
+		put_le(i ? 9 : 1, 1);
 		put_le(16, 4);
 		put_le(1, 4);
 		put_le(1, 1);
@@ -112,6 +112,7 @@ static void seed_metadata(void)
 		md.has_parent = i == 1;
 		md.leave_allocated = i == 2;
 		vhdx_metadata_encode(buf, sizeof(buf), &md, i == 1 ? "locator" : NULL, 7);
+		put_le(i == 2, 1);
 		put_le(16, 1);
 		put_le(8, 2);
 		put(buf + VHDX_METADATA_TABLE_SIZE, 128);
@@ -189,6 +190,9 @@ static void seed_log_entry(void)
 	put_le(3, 1);
 	put(entry + 8, 56 + 3 * 32);
 	save("fuzz_log_entry", "three");
+	put_le(7, 1);
+	put(entry + 8, 56 + 3 * 32);
+	save("fuzz_log_entry", "near");
 	put_le(1, 1);
 	put(entry + 8, 16);
 	save("fuzz_log_entry", "none");
