@@ -4,9 +4,9 @@
  *
  * Input: a byte of flags, the region's length in 64 KiB (1), the length of the
  * BAT in MiB (2), 128 bytes for the items, then the table behind its
- * signature. Flag 1 makes a table that is right but for the places of its
- * items (with 2 there is a locator among them), and brings all items to the
- * end of the region, where the 128 bytes are then.
+ * signature. With flag 1 they are right, and at the end of the region (with 2
+ * there is a locator among them), and the input is what is changed (xor) of the
+ * places of the items (6) and then of the items.
  */
 #include "format/geometry.h"
 #include "format/metadata.h"
@@ -78,29 +78,47 @@ static void check_round_trip(const struct vhdx_metadata *md)
 	fuzz_assert(guid_equal(&again.disk_id, &md->disk_id));
 }
 
-static void draw_near(bool parent)
+static void good_items(u8 *items, bool parent)
 {
-	static const struct { guid_t guid; u32 len, flags; } good[] = {
-		{ VHDX_GUID_FILE_PARAMETERS, 8, 4 },
-		{ VHDX_GUID_VIRTUAL_DISK_SIZE, 8, 6 },
-		{ VHDX_GUID_LOGICAL_SECTOR_SIZE, 4, 6 },
-		{ VHDX_GUID_PHYSICAL_SECTOR_SIZE, 4, 6 },
-		{ VHDX_GUID_VIRTUAL_DISK_ID, 16, 6 },
-		{ VHDX_GUID_PARENT_LOCATOR, 20, 4 },
+	struct vhdx_raw_file_parameters *params = (void *)items;
+
+	params->block_size = cpu_to_le32(SZ_2M);
+	params->flags = cpu_to_le32(parent ? VHDX_PARAM_HAS_PARENT : 0);
+	*(__le64 *)(items + 8) = cpu_to_le64(MIB(4100));
+	*(__le32 *)(items + 16) = cpu_to_le32(512);
+	*(__le32 *)(items + 20) = cpu_to_le32(4096);
+}
+
+/* Items may be up to four bytes behind the region. */
+static void change_good(struct fuzz_input *in, bool parent)
+{
+	static const struct { guid_t guid; u32 len, flags; u8 at; } good[] = {
+		{ VHDX_GUID_FILE_PARAMETERS, 8, 4, 0 },
+		{ VHDX_GUID_VIRTUAL_DISK_SIZE, 8, 6, 8 },
+		{ VHDX_GUID_LOGICAL_SECTOR_SIZE, 4, 6, 16 },
+		{ VHDX_GUID_PHYSICAL_SECTOR_SIZE, 4, 6, 20 },
+		{ VHDX_GUID_VIRTUAL_DISK_ID, 16, 6, ITEMS_LEN - 16 },
+		{ VHDX_GUID_PARENT_LOCATOR, 20, 4, 32 },
 	};
-	struct vhdx_raw_metadata_entry *raw = (void *)(content + 32);
-	u8 *items = content + VHDX_METADATA_TABLE_SIZE;
-	unsigned int i, at;
+	u32 i, at, begin = sizeof(content) - ITEMS_LEN;
 
 	craft_items_head(content, 5 + parent);
-	for (i = 0; i < 5 + parent; i++) {
-		/* Up to four bytes behind the last of them. */
-		at = (le32_to_cpu(raw[i].offset) & 0xff) % (ITEMS_LEN + 4);
-		craft_item(content, i, &good[i].guid, sizeof(content) - ITEMS_LEN + at,
-			   good[i].len, good[i].flags);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		at = (good[i].at ^ fuzz_u8(in)) % (ITEMS_LEN + 4);
+		if (i < 5 + parent)
+			craft_item(content, i, &good[i].guid, begin + at, good[i].len,
+				   good[i].flags);
 	}
-	memcpy(content + sizeof(content) - ITEMS_LEN, items, ITEMS_LEN);
-	memset(items, 0, ITEMS_LEN);
+	good_items(content + begin, parent);
+	for (i = 0; i < ITEMS_LEN; i++)
+		content[begin + i] ^= fuzz_u8(in);
+}
+
+static void take_table(struct fuzz_input *in)
+{
+	memcpy(content, "metadata", 8);
+	fuzz_take(in, content + VHDX_METADATA_TABLE_SIZE, ITEMS_LEN);
+	fuzz_take(in, content + 8, min_t(size_t, in->left, VHDX_METADATA_TABLE_SIZE - 8));
 }
 
 int fuzz_one(const uint8_t *data, size_t size)
@@ -117,12 +135,11 @@ int fuzz_one(const uint8_t *data, size_t size)
 	int ret;
 
 	memset(content, 0, sizeof(content));
-	memcpy(content, "metadata", 8);
-	fuzz_take(&in, content + VHDX_METADATA_TABLE_SIZE, ITEMS_LEN);
-	fuzz_take(&in, content + 8, min_t(size_t, in.left, VHDX_METADATA_TABLE_SIZE - 8));
 	if (flags & 1) {
-		draw_near(flags & 2);
+		change_good(&in, flags & 2);
 		len = sizeof(content);
+	} else {
+		take_table(&in);
 	}
 	ram_init(&ram, MIB(20));
 	ram_extent_add(&ram, REGION, sizeof(content), content);

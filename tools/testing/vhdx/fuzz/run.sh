@@ -5,8 +5,8 @@
 # count. Prints KTAP; a target that fails leaves its input in a file and says
 # which. Arguments name the targets to run, without any all of them run.
 #
-# FUZZ_RUNS	inputs for each target (20000)
-# FUZZ_SECONDS	but no longer than this for each (30)
+# FUZZ_RUNS	inputs for each target (100000)
+# FUZZ_SECONDS	but no longer than this for each (25)
 # FUZZ_SEED	of the random numbers (1; 0 for another one each time)
 #
 # What is found to be interesting is kept in $BUILD/corpus for the next run, and
@@ -16,8 +16,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 BUILD=${BUILD:-$(cd "$here/../../../.." && pwd)/build/fuzz}
 export BUILD
-runs=${FUZZ_RUNS:-20000}
-seconds=${FUZZ_SECONDS:-30}
+runs=${FUZZ_RUNS:-100000}
+seconds=${FUZZ_SECONDS:-25}
 seed=${FUZZ_SEED:-1}
 clang=${CLANG:-clang}
 mkdir -p "$BUILD/reproducers" || exit 2

@@ -105,19 +105,26 @@ static void seed_metadata(void)
 		.physical_size = 4096,
 	};
 	static u8 buf[128 * 1024];
-	static const char * const names[] = { "dynamic", "child", "fixed" };
 	int i;
 
-	for (i = 0; i < 3; i++) {
-		md.has_parent = i == 1;
-		md.leave_allocated = i == 2;
-		vhdx_metadata_encode(buf, sizeof(buf), &md, i == 1 ? "locator" : NULL, 7);
-		put_le(i == 2, 1);
+	for (i = 0; i < 2; i++) {
+		md.has_parent = i;
+		vhdx_metadata_encode(buf, sizeof(buf), &md, i ? "locator" : NULL, 7);
+		put_le(0, 1);
 		put_le(16, 1);
 		put_le(8, 2);
 		put(buf + VHDX_METADATA_TABLE_SIZE, 128);
 		put(buf + 8, 24 + 32 * 6);
-		save("fuzz_metadata", names[i]);
+		save("fuzz_metadata", i ? "child" : "dynamic");
+	}
+	for (i = 0; i < 2; i++) {
+		put_le(1 + 2 * i, 1);
+		put_le(0, 1);
+		put_le(8, 2);
+		/* Flip LeaveBlocksAllocated of the one without a parent. */
+		put_le(0, 6);
+		put_le(i ? 0 : 1ULL << 32, 8);
+		save("fuzz_metadata", i ? "child-good" : "fixed-good");
 	}
 }
 
