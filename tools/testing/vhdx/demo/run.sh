@@ -36,7 +36,11 @@ part() {
 
 prepare() {
 	part "Packages, vhdxctl, and a virtual machine with kernel $kernel"
-	echo "The first time this fetches packages and a kernel, and takes some minutes."
+	cat <<-END
+	Lines with # are commands, [ok] and [FAILED] say whether what was claimed is so.
+	The first time this fetches packages and a kernel, and takes some minutes.
+
+	END
 	install_packages "$work/packages.log"
 	run make -s tools || give_up "vhdxctl could not be built"
 	run "$top/tools/testing/vhdx/vm/prepare" "$kernel" ||
@@ -66,6 +70,11 @@ make_dirty_image() {
 	local status
 
 	part "A machine writes to a new image, and its power is cut"
+	cat <<-END
+	All of this happens in the machine, which boots first. The image is a file outside
+	of it.
+
+	END
 	in_machine "$here/guest-cut.sh" "$work"
 	status=$?
 	check "the machine lost its power in the middle of writing" [ $status = 98 ] || {
@@ -81,14 +90,15 @@ log_state() {
 		python3 -c 'import json, sys; print(json.load(sys.stdin)["log"]["state"])'
 }
 
-# What an image says of itself, up to its headers.
+# The part of what an image says of itself that this is about.
 show_info() {
 	run "$vhdxctl" info "$1" >"$work/info" 2>&1 || {
 		cat "$work/info"
 		give_up "vhdxctl cannot read the image"
 	}
-	sed '/^headers:/,$d' "$work/info"
-	echo "(and more)"
+	sed -nE '/^#/p; /^headers:/q; /^(type|virtual size|file size|creator|in use|log):/p
+		/^  (state|note|valid entries|replayed (entries|pages)):/p' "$work/info"
+	echo "  (and more)"
 }
 
 look_at() {
@@ -99,8 +109,8 @@ look_at() {
 		give_up "the log is not in use, so there is nothing to replay"
 	sha256sum <"$image" >"$image.before"
 	echo
-	echo "QEMU does not read such an image unless it may write to it:"
-	run qemu-img info "$image"
+	echo "Another program reads such an image only if it may change it:"
+	run qemu-img info "$image" 2>&1 | sed "s,$work/,,g"
 }
 
 attach_and_write() {
@@ -168,7 +178,7 @@ verify() {
 show_foreign_image() {
 	local image=$work/foreign.vhdx
 
-	part "A dirty image that another program left behind"
+	part "A dirty image that another program left behind (an old QEMU)"
 	if [ ! -e "$foreign.xz" ]; then
 		echo "There is none beside this checkout; the one made above has shown it all."
 		return
@@ -177,7 +187,7 @@ show_foreign_image() {
 		give_up "the image could not be unpacked"
 	fi
 	look_at "$image"
-	echo
+	printf '\nNow in a machine:\n\n'
 	attach_and_write foreign "$image"
 	echo
 	is_clean "$image"
@@ -215,15 +225,20 @@ make_dirty_image
 part "What the power cut left behind"
 look_at "$own"
 part "A machine attaches it read-only, then read-write"
+cat <<-END
+A new machine. Read-only, the log is replayed in memory and the file stays as it is;
+read-write, it is replayed into the file first.
+
+END
 attach_and_write repair "$own"
-part "Others read it"
+part "Outside of the machine: others read the image"
 verify "$own"
 show_foreign_image
 how_to_use_it_here
 
 heading "Summary"
 if [ "$failures" = 0 ]; then
-	echo "demo: all is as it should be"
+	echo "demo: all is as it should be (after $((SECONDS / 60)) min $((SECONDS % 60)) s)"
 else
 	echo "demo: FAILED: $failures of the checks above"
 	exit 1
