@@ -86,7 +86,7 @@ demo() {
 	"$testing/demo/run.sh" 2>&1 | awk '
 		/^  \[ok\] / { ok = "ok " }
 		/^  \[FAILED\] / { ok = "not ok " }
-		ok { sub(/^ *\[[A-Za-z]*\] */, ""); print ok ++nr " " $0; ok = ""; next }
+		ok { sub(/^ *\[[A-Za-z]*\] */, ""); print ok (++nr) " " $0; ok = ""; next }
 		{ print "# " $0 }
 		END { print "1.." nr + 0 }'
 	return "${PIPESTATUS[0]}"
