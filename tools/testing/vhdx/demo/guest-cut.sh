@@ -10,6 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 work=$1
 image=$work/cut.vhdx
+dev=''
 
 # New files without end, so that there is always a block to allocate.
 write_on() {

@@ -7,8 +7,11 @@
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+# shellcheck disable=SC2034 # run() leaves it out of what it shows
 work=$1
 image=$2
+failures=0
+dev=''
 
 verify_pieces() {
 	local off len sum nr=0

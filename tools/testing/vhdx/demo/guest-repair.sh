@@ -8,6 +8,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 work=$1
 image=$2
+failures=0
+dev=''
 mkdir -p /mnt/demo
 
 verify_files() {

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# How the demo talks, on the host and in the machine. To be sourced.
-
-failures=${failures:-0}
+# How the demo talks, on the host and in the machine. To be sourced by scripts
+# that have $work, a folder whose name is not worth showing, and $failures.
 
 heading() {
 	printf '\n== %s ==\n\n' "$*"

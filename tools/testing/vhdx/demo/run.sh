@@ -18,6 +18,7 @@ kernel=${KERNEL:-6.12}
 foreign=$top/../shared/images/qemu-iotest-dirtylog-10G-4M.vhdx
 vhdxctl=$top/build/vhdxctl
 chapter=0
+failures=0
 
 . "$top/tools/testing/vhdx/packages.sh"
 . "$here/lib.sh"
