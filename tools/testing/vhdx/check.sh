@@ -32,7 +32,7 @@ steps() {
 	yes | lint | 600 | scripts/lint.sh
 	yes | headers-check | 600 | scripts/headers-check.sh
 	yes | unit | 900 | $testing/unit/run.sh
-	no | fuzz | 420 | $testing/fuzz/run.sh
+	no | fuzz | 600 | $testing/fuzz/run.sh
 	yes | tools | 600 | build_tools
 	yes | tool | 1200 | build_tools && $testing/tool/run.sh
 	yes | model | 900 | python3 $testing/images/selftest.py
@@ -40,7 +40,8 @@ steps() {
 	yes | build-6.12 | 900 | $testing/vm/build-module 6.12
 	yes | build-newest | 900 | $testing/vm/build-module newest
 	yes | build-uml-debug | 1800 | $testing/vm/build-module uml-debug
-	no | dkms | 900 | $testing/dkms/run.sh
+	no | dkms | 1800 | $testing/dkms/run.sh
+	no | demo | 1800 | demo
 	yes | kunit-uml-debug | 900 | kunit uml-debug
 	no | vm-uml-debug | 1500 | selftests uml-debug
 	no | vm-6.1 | 1500 | selftests 6.1
@@ -56,12 +57,16 @@ build_tools() {
 	flock "$logs/tools.lock" make -s tools
 }
 
-# The unit tests once more, inside a kernel. Its log is the only way out.
+# The unit tests once more, inside a kernel. Its log is the only way out, and
+# what was said first would be lost first if there were too much of it.
 kunit() {
+	local suites=(drivers/block/vhdx/tests/*_kunit.c)
+
 	build_tools || return
 	"$testing/vm/run" --kernel "$1" --timeout 800 -- sh -c \
 		'dmesg -C && modprobe vhdx_kunit && dmesg -t | grep -v "^\(vhdx\|random\)" &&
-		 dmesg -t | grep -q "^ *ok [0-9]* vhdx_text" && ! dmesg -t | grep -q "^ *not ok"'
+		 [ "$(dmesg -t | grep -c "^ *# Subtest: vhdx_")" = "$0" ] &&
+		 [ "$(dmesg -t | grep -c "^ok [0-9]* vhdx_")" = "$0" ]' "${#suites[@]}"
 }
 
 # The live tests, on a folder that the machine may write to.
@@ -80,11 +85,50 @@ selftests() {
 	return $status
 }
 
+# The demo's "[ok]" and "[FAILED]" lines as results, all else as comments.
+demo() {
+	"$testing/demo/run.sh" 2>&1 | awk '
+		/^  \[ok\] / { ok = "ok " }
+		/^  \[FAILED\] / { ok = "not ok " }
+		ok { sub(/^ *\[[A-Za-z]*\] */, ""); print ok (++nr) " " $0; ok = ""; next }
+		{ print "# " $0 }
+		END { print "1.." nr + 0 }'
+	return "${PIPESTATUS[0]}"
+}
+
 trim() {
 	local text=$1
 
 	text=${text#"${text%%[![:space:]]*}"}
 	printf '%s' "${text%"${text##*[![:space:]]}"}"
+}
+
+# End a process group: ten seconds to clean up, then by force.
+end_group() {
+	local i
+
+	kill -TERM -- "-$1"
+	for ((i = 0; i < 100; i++)); do
+		kill -0 -- "-$1" || return 0
+		sleep 0.1
+	done
+	kill -KILL -- "-$1"
+}
+
+# Interrupted: the steps are in process groups of their own and know nothing of it.
+end_steps() {
+	local file pid watch
+
+	trap '' INT TERM HUP
+	for file in "$logs"/*.pid; do
+		[ -e "$file" ] || continue
+		read -r pid watch <"$file"
+		kill -TERM -- "-$watch"
+		end_group "$pid" &
+	done 2>/dev/null
+	wait
+	echo "Bail out! interrupted after $SECONDS s"
+	exit 130
 }
 
 # Run one step in the background and leave its log, exit status and duration.
@@ -97,14 +141,20 @@ run_step() {
 	set -m
 	( eval "$command" ) >"$logs/$name.log" 2>&1 </dev/null &
 	pid=$!
-	( sleep "$limit"; echo 124 >"$logs/$name.over"; kill -TERM -- "-$pid"
-	  sleep 10; kill -KILL -- "-$pid" ) 2>/dev/null &
+	( sleep "$limit"; echo 124 >"$logs/$name.over"; end_group "$pid" ) 2>/dev/null &
 	watch=$!
 	set +m
+	echo "$pid $watch" >"$logs/$name.pid"
 	wait "$pid" 2>/dev/null
 	status=$?
-	kill -TERM -- "-$watch" 2>/dev/null
-	[ -e "$logs/$name.over" ] && status=124
+	if [ -e "$logs/$name.over" ]; then
+		# Whoever does not end by himself is ended before we go on.
+		status=124
+		wait "$watch" 2>/dev/null
+	else
+		kill -TERM -- "-$watch" 2>/dev/null
+	fi
+	rm -f "$logs/$name.pid"
 	echo "$status $((SECONDS - begin))" >"$logs/$name.done.tmp"
 	mv "$logs/$name.done.tmp" "$logs/$name.done"
 }
@@ -152,7 +202,11 @@ for want; do
 done
 
 mkdir -p "$logs"
-rm -f "$logs"/*.done "$logs"/*.over "$logs"/*.count
+# Whoever is started below gets no copy of the lock, so that it ends with us.
+exec {lock}>"$logs/lock"
+flock -n "$lock" || { echo "check: another make check runs in this checkout" >&2; exit 2; }
+rm -f "$logs"/*.done "$logs"/*.over "$logs"/*.count "$logs"/*.pid
+trap end_steps INT TERM HUP
 passed=0 failed=0 skipped=0
 echo "KTAP version 1"
 echo "1..${#names[@]}"
@@ -164,7 +218,7 @@ running=0
 while [ "$reported" -lt ${#names[@]} ]; do
 	while [ "$next" -lt ${#names[@]} ] && [ "$running" -lt "$lanes" ]; do
 		echo "# $(date +%T) ${names[next]}: begins"
-		run_step "${names[next]}" "${limits[next]}" "${commands[next]}" &
+		run_step "${names[next]}" "${limits[next]}" "${commands[next]}" {lock}>&- &
 		next=$((next + 1))
 		running=$((running + 1))
 	done

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 #
-# Debian packages that building, testing and the demo need, and the function
-# that installs those that are missing. To be sourced.
+# Debian packages that building, testing and the demo need, the function that
+# installs those that are missing, and where packages come from. To be sourced.
 
 vhdx_packages=(
 	# builds
-	bc bison build-essential clang flex kmod libblkid-dev libelf-dev
-	libsmartcols-dev libssl-dev linux-headers-amd64 pkgconf rsync
+	bc bison build-essential clang flex kmod libblkid-dev libclang-rt-dev
+	libelf-dev libsmartcols-dev libssl-dev linux-headers-amd64 pkgconf rsync
 	# lint
 	groff-base perl pyflakes3 python3-docutils shellcheck sparse
 	# virtual machines and roots
@@ -48,4 +48,22 @@ install_packages() {
 		tail -n 30 "$log" | sed 's/^/# /'
 		echo "# not all packages could be installed; what needs them will say so"
 	fi
+}
+
+# Addresses in the machine's own sources, both formats, one a line.
+host_uris() {
+	find /etc/apt \( -name '*.list' -o -name '*.sources' \) -exec cat {} + |
+		sed -nE 's/^URIs:[ \t]*//p; s/^deb[ \t]+(\[[^]]*\][ \t]+)?([^ \t]+).*/\2/p' |
+		tr -s ' \t' '\n' | sed 's,/*$,,'
+}
+
+debian_mirror() {
+	host_uris | grep -m1 -E '/debian$' || {
+		echo "no Debian mirror in the apt sources" >&2
+		return 1
+	}
+}
+
+security_mirror() {
+	host_uris | grep -m1 -E '/debian-security$' || echo "$(debian_mirror)-security"
 }

@@ -9,19 +9,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$1
 image=$2
 failures=0
+dev=''
 mkdir -p /mnt/demo
 
 verify_files() {
-	(cd /mnt/demo && sha256sum --quiet -c "$1")
+	[ -s "$1" ] && (cd /mnt/demo && sha256sum --quiet -c "$1")
 }
 
 read_only() {
-	local dev
-
-	run vhdxctl attach --read-only "$image" | tee /run/dev
-	dev=$(tail -n 1 /run/dev)
+	attach --read-only "$image"
 	run vhdxctl list
-	check "log entries were replayed, in memory" [ "$(sysfs "$dev" replayed_entries)" -gt 0 ]
+	check "the log was replayed, in memory" replayed "$dev"
 	check "it mounts" mount -o ro,noload "$dev" /mnt/demo
 	check "the four files have the right content" verify_files "$work/kept.sha256"
 	umount /mnt/demo
@@ -31,19 +29,17 @@ read_only() {
 }
 
 read_write() {
-	local dev
-
-	run vhdxctl attach "$image" | tee /run/dev
-	dev=$(tail -n 1 /run/dev)
+	attach "$image"
 	run vhdxctl list
-	check "log entries were replayed, into the file" [ "$(sysfs "$dev" replayed_entries)" -gt 0 ]
-	check "the disk reads as it did read-only" [ "$(sha256sum <"$dev")" = "$(cat /run/content)" ]
+	check "the log was replayed, into the file" replayed "$dev"
+	check "the disk reads as it did read-only" \
+		[ "$(sha256sum <"$dev")" = "$(cat /run/content)" ]
 	check "it mounts" mount "$dev" /mnt/demo
 	check "the four files have the right content" verify_files "$work/kept.sha256"
-	check "every file that was acknowledged as stable is there" \
-		verify_files "$work/late.sha256"
+	check "every file that fsync() called stable is there" verify_files "$work/late.sha256"
+	run cp -r /etc/systemd /mnt/demo/new
+	check "what is written can be read" diff -r --no-dereference /etc/systemd /mnt/demo/new
 	run ls /mnt/demo
-	run cp -r /usr/share/common-licenses /mnt/demo/new
 	run umount /mnt/demo
 	check "fsck finds nothing" fsck.ext4 -f -n "$dev"
 	sha256sum <"$dev" >"$image.content"

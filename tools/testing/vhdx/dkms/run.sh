@@ -10,6 +10,7 @@ set -u
 top=$(cd "$(dirname "$0")/../../../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/vhdx/dkms
 packages=dkms,kmod,linux-headers-amd64
+. "$top/tools/testing/vhdx/packages.sh"
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$top/dkms.conf")
 nr=0
 failed=0
@@ -33,17 +34,22 @@ diagnose() {
 # A root with DKMS and that release's kernel headers; made anew after a month,
 # when its kernel is old.
 base_root() {
-	local release=$1 tarball
+	local release=$1 mirror tarball
+
 	tarball=$cache/$release-$(echo "$packages" | cksum | cut -d ' ' -f 1).tar.zst
 
 	find "$cache" -name '*.tar.zst' -mtime +30 -delete
 	if [ ! -e "$tarball" ]; then
+		mirror=$(debian_mirror) || return
 		mmdebstrap --quiet --variant=apt --include="$packages" \
 			--dpkgopt='path-exclude=/usr/share/doc/*' \
 			--dpkgopt='path-exclude=/usr/share/man/*' \
 			--dpkgopt='path-exclude=/usr/share/locale/*' \
-			"$release" "$tarball.tmp.tar.zst" >&2 || return
-		mv "$tarball.tmp.tar.zst" "$tarball"
+			"$release" "$work/$release.tar.zst" \
+			"deb $mirror $release main" \
+			"deb $(security_mirror) $release-security main" >&2 || return
+		cp "$work/$release.tar.zst" "$tarball.$$" && mv "$tarball.$$" "$tarball" || return
+		rm "$work/$release.tar.zst"
 	fi
 	echo "$tarball"
 }
@@ -122,11 +128,12 @@ skip_all() {
 for tool in mmdebstrap unshare chroot zstd; do
 	command -v $tool >/dev/null || skip_all "$tool is missing"
 done
+unshare --mount --pid --fork true 2>/dev/null || skip_all "name spaces cannot be made here"
 [ $# -gt 0 ] || set -- bookworm trixie
 
 mkdir -p "$cache"
 work=$(mktemp -d "${TMPDIR:-/tmp}/vhdx-dkms.XXXXXX")
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf --one-file-system "$work"' EXIT
 echo "KTAP version 1"
 echo "1..$((6 * $#))"
 for release; do

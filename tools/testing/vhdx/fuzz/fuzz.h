@@ -35,6 +35,23 @@ int fuzz_one(const uint8_t *data, size_t size);
 	}								\
 } while (0)
 
+static unsigned long fuzz_nr_accepted;
+
+static void fuzz_report(void)
+{
+	fprintf(stderr, "accepted: %lu\n", fuzz_nr_accepted);
+}
+
+/*
+ * The input got through all checks to what lies behind them. The count is
+ * printed at the end, so that a target whose inputs are all refused shows.
+ */
+static inline void fuzz_accept(void)
+{
+	if (!fuzz_nr_accepted++)
+		atexit(fuzz_report);
+}
+
 /* What is left of the input; bytes beyond its end are zero. */
 struct fuzz_input {
 	const u8	*data;

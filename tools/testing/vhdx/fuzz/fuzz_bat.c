@@ -93,8 +93,10 @@ static void compare(const struct vhdx_geometry *geo, struct vhdx_bat_scan *scan,
 			if (len && model_overlaps(e.off, len))
 				fault = VHDX_FAULT_BAT_OVERLAP;
 		}
-		if (len)
+		if (len) {
+			fuzz_accept();
 			used_end = max(used_end, e.off + len);
+		}
 		fuzz_assert(scan->next == idx);
 		if (vhdx_bat_scan_entries(scan, raw + idx, 1, &fd) != fault) {
 			fuzz_assert(fd.fault == VHDX_FAULT_BAT_BITMAP_MISSING && !len && !fault);

@@ -4,7 +4,8 @@
  *
  * Input: a byte of flags, the file's size (8), the identifier (8), and the
  * first 96 bytes of each header. Flags 1 and 2 seal the first and the second
- * header; 4 makes the second a copy of the first.
+ * header; 4 makes the second a copy of the first; with 8 the file ends near
+ * the end of the log.
  */
 #include "format/header.h"
 
@@ -58,8 +59,10 @@ static void check_choice(const struct vhdx_headers *hdrs, u64 size)
 	fuzz_assert(vhdx_header_to_text(text, sizeof(text), &hdrs->cur) > 0);
 	fault = vhdx_headers_check(hdrs, size, &fd);
 	fuzz_check_finding(fault, &fd);
-	if (!fault)
-		check_log(&hdrs->cur, size);
+	if (fault)
+		return;
+	fuzz_accept();
+	check_log(&hdrs->cur, size);
 }
 
 int fuzz_one(const uint8_t *data, size_t size)
@@ -86,7 +89,10 @@ int fuzz_one(const uint8_t *data, size_t size)
 		memcpy(headers[1], headers[0], VHDX_HEADER_SIZE);
 	fault = vhdx_headers_choose(headers[0], headers[1], &hdrs, &fd);
 	fuzz_check_finding(fault, &fd);
-	if (!fault)
-		check_choice(&hdrs, file_size);
+	if (fault)
+		return 0;
+	if (flags & 8)
+		file_size = hdrs.cur.log_off + hdrs.cur.log_len + (s8)file_size;
+	check_choice(&hdrs, file_size);
 	return 0;
 }

@@ -387,8 +387,10 @@ int fuzz_one(const uint8_t *data, size_t size)
 	ret = open_image(&img);
 	fuzz_assert(!img.ram.strayed && ret >= 0);
 	fuzz_check_finding(ret, &img.fd);
-	if (!ret)
+	if (!ret) {
+		fuzz_accept();
 		scan_bat(&img);
+	}
 	fuzz_assert(!img.ram.strayed);
 	return 0;
 }

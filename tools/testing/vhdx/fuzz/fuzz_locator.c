@@ -62,10 +62,12 @@ int fuzz_one(const uint8_t *data, size_t size)
 		item[0] ^= 1;
 	fault = vhdx_locator_decode(item, len, ITEM_OFF, &loc, &fd);
 	fuzz_check_finding(fault, &fd);
-	if (fault)
+	if (fault) {
 		fuzz_assert(fd.off >= ITEM_OFF && fd.off <= ITEM_OFF + len);
-	else
+	} else {
+		fuzz_accept();
 		check_accepted(&loc);
+	}
 	free(item);
 	return 0;
 }

@@ -5,7 +5,8 @@
  *
  * Input: a byte of flags, the entry's header behind the checksum (56), then
  * descriptors (32 each). Flag 1 makes GUID and length right, 2 the numbers and
- * signatures of the descriptors.
+ * signatures of the descriptors, and 4 brings what they cover to both ends of
+ * the log.
  */
 #include "format/log_entry.h"
 
@@ -54,6 +55,7 @@ static u32 decode(struct vhdx_log_desc *descs)
 		fuzz_check_finding(fault, &fd);
 		if (fault)
 			continue;
+		fuzz_accept();
 		check_desc(&descs[nr]);
 		fuzz_assert(vhdx_log_desc_to_text(text, sizeof(text), &descs[nr]) > 0);
 		nr++;
@@ -106,6 +108,14 @@ static void check_built(const struct vhdx_log_desc *descs, u32 nr, u64 seq, u32 
 	fuzz_assert(at == len);
 }
 
+/* One of the eight sectors about the beginning of the log, or about its end. */
+static u64 near(u64 off)
+{
+	u64 end = off & SZ_1M ? area.off + area.len : area.off;
+
+	return end + off % (8 * SECTOR) / SECTOR * SECTOR - 4 * SECTOR;
+}
+
 static void put_right(u8 flags)
 {
 	struct vhdx_raw_log_entry *raw = (void *)buf;
@@ -121,6 +131,8 @@ static void put_right(u8 flags)
 						VHDX_LOG_ZERO_SIGNATURE);
 		desc[i].sequence_number = raw->sequence_number;
 	}
+	for (i = 0; flags & 4 && i < MAX_DESC; i++)
+		desc[i].file_offset = cpu_to_le64(near(le64_to_cpu(desc[i].file_offset)));
 }
 
 int fuzz_one(const uint8_t *data, size_t size)
@@ -138,7 +150,7 @@ int fuzz_one(const uint8_t *data, size_t size)
 	put_right(flags);
 	nr = decode(descs);
 	seq = le64_to_cpu(((struct vhdx_raw_log_entry *)buf)->sequence_number) ?: 1;
-	entry.tail = (flags >> 2) * SECTOR;
+	entry.tail = (flags >> 3) * SECTOR;
 	check_built(descs, nr, seq, build(descs, nr, seq, &entry));
 	vhdx_log_data_check(buf, 0, seq, NULL);
 	return 0;

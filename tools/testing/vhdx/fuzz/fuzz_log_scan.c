@@ -298,6 +298,7 @@ int fuzz_one(const uint8_t *data, size_t size)
 	fuzz_assert((ret == VHDX_FAULT_LOG_NO_SEQUENCE) == !want.head_seq);
 	if (ret)
 		return 0;
+	fuzz_accept();
 	fuzz_assert(seq.head_seq == want.head_seq && seq.head == want.head * SECTOR);
 	fuzz_assert(seq.tail == want.tail * SECTOR && seq.nr == want.nr);
 	fuzz_assert(seq.next < RING_LEN && seq.last_off % SZ_1M == 0);

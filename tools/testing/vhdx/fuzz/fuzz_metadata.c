@@ -2,8 +2,11 @@
 /*
  * Metadata table and items, and the geometry that follows from them.
  *
- * Input: the region's length in 64 KiB (1), the length of the BAT in MiB (2),
- * 128 bytes for the items, then the table behind its signature.
+ * Input: a byte of flags, the region's length in 64 KiB (1), the length of the
+ * BAT in MiB (2), 128 bytes for the items, then the table behind its
+ * signature. With flag 1 they are right, and at the end of the region (with 2
+ * there is a locator among them), and the input is what is changed (xor) of the
+ * places of the items (6) and then of the items.
  */
 #include "format/geometry.h"
 #include "format/metadata.h"
@@ -11,7 +14,8 @@
 
 #include "fuzz.h"
 
-#define REGION	MIB(2)
+#define REGION		MIB(2)
+#define ITEMS_LEN	128
 
 static u8 content[2 * VHDX_METADATA_TABLE_SIZE];
 static u8 table[VHDX_METADATA_TABLE_SIZE];
@@ -74,9 +78,53 @@ static void check_round_trip(const struct vhdx_metadata *md)
 	fuzz_assert(guid_equal(&again.disk_id, &md->disk_id));
 }
 
+static void good_items(u8 *items, bool parent)
+{
+	struct vhdx_raw_file_parameters *params = (void *)items;
+
+	params->block_size = cpu_to_le32(SZ_2M);
+	params->flags = cpu_to_le32(parent ? VHDX_PARAM_HAS_PARENT : 0);
+	*(__le64 *)(items + 8) = cpu_to_le64(MIB(4100));
+	*(__le32 *)(items + 16) = cpu_to_le32(512);
+	*(__le32 *)(items + 20) = cpu_to_le32(4096);
+}
+
+/* Items may be up to four bytes behind the region. */
+static void change_good(struct fuzz_input *in, bool parent)
+{
+	static const struct { guid_t guid; u32 len, flags; u8 at; } good[] = {
+		{ VHDX_GUID_FILE_PARAMETERS, 8, 4, 0 },
+		{ VHDX_GUID_VIRTUAL_DISK_SIZE, 8, 6, 8 },
+		{ VHDX_GUID_LOGICAL_SECTOR_SIZE, 4, 6, 16 },
+		{ VHDX_GUID_PHYSICAL_SECTOR_SIZE, 4, 6, 20 },
+		{ VHDX_GUID_VIRTUAL_DISK_ID, 16, 6, ITEMS_LEN - 16 },
+		{ VHDX_GUID_PARENT_LOCATOR, 20, 4, 32 },
+	};
+	u32 i, at, begin = sizeof(content) - ITEMS_LEN;
+
+	craft_items_head(content, 5 + parent);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		at = (good[i].at ^ fuzz_u8(in)) % (ITEMS_LEN + 4);
+		if (i < 5 + parent)
+			craft_item(content, i, &good[i].guid, begin + at, good[i].len,
+				   good[i].flags);
+	}
+	good_items(content + begin, parent);
+	for (i = 0; i < ITEMS_LEN; i++)
+		content[begin + i] ^= fuzz_u8(in);
+}
+
+static void take_table(struct fuzz_input *in)
+{
+	memcpy(content, "metadata", 8);
+	fuzz_take(in, content + VHDX_METADATA_TABLE_SIZE, ITEMS_LEN);
+	fuzz_take(in, content + 8, min_t(size_t, in->left, VHDX_METADATA_TABLE_SIZE - 8));
+}
+
 int fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = { data, size };
+	u8 flags = fuzz_u8(&in);
 	u32 len = fuzz_u8(&in) * SZ_64K;
 	struct vhdx_regions regions = { .bat_off = MIB(64), .bat_len = (u32)fuzz_u16(&in) << 20 };
 	struct vhdx_geometry geo;
@@ -87,9 +135,12 @@ int fuzz_one(const uint8_t *data, size_t size)
 	int ret;
 
 	memset(content, 0, sizeof(content));
-	memcpy(content, "metadata", 8);
-	fuzz_take(&in, content + VHDX_METADATA_TABLE_SIZE, 128);
-	fuzz_take(&in, content + 8, min_t(size_t, in.left, VHDX_METADATA_TABLE_SIZE - 8));
+	if (flags & 1) {
+		change_good(&in, flags & 2);
+		len = sizeof(content);
+	} else {
+		take_table(&in);
+	}
 	ram_init(&ram, MIB(20));
 	ram_extent_add(&ram, REGION, sizeof(content), content);
 	ret = vhdx_metadata_read(&ram.src, REGION, len, table, &md, &fd);
@@ -97,6 +148,7 @@ int fuzz_one(const uint8_t *data, size_t size)
 	fuzz_check_finding(ret, &fd);
 	if (ret)
 		return 0;
+	fuzz_accept();
 	check_accepted(&md, len);
 	fuzz_assert(vhdx_metadata_to_text(text, sizeof(text), &md) > 0);
 	ret = vhdx_geometry_init(&geo, &md, &regions, &fd);

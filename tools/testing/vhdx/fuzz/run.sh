@@ -5,18 +5,19 @@
 # count. Prints KTAP; a target that fails leaves its input in a file and says
 # which. Arguments name the targets to run, without any all of them run.
 #
-# FUZZ_RUNS	inputs for each target (20000)
-# FUZZ_SECONDS	but no longer than this for each (30)
+# FUZZ_RUNS	inputs for each target (100000)
+# FUZZ_SECONDS	but no longer than this for each (25)
 # FUZZ_SEED	of the random numbers (1; 0 for another one each time)
 #
-# What is found to be interesting is kept in $BUILD/corpus for the next run.
+# What is found to be interesting is kept in $BUILD/corpus for the next run, and
+# what fails in $BUILD/reproducers, to be tried first then.
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd) || exit 2
 BUILD=${BUILD:-$(cd "$here/../../../.." && pwd)/build/fuzz}
 export BUILD
-runs=${FUZZ_RUNS:-20000}
-seconds=${FUZZ_SECONDS:-30}
+runs=${FUZZ_RUNS:-100000}
+seconds=${FUZZ_SECONDS:-25}
 seed=${FUZZ_SEED:-1}
 clang=${CLANG:-clang}
 mkdir -p "$BUILD/reproducers" || exit 2
@@ -40,14 +41,35 @@ if ! make -s -C "$here" CLANG="$clang" all >"$BUILD/build.log" 2>&1 ||
 	exit 1
 fi
 
-# One target, its output as a comment if it fails.
+# Options of all runs. The limit for one input is generous: the machine may be busy.
+run_target() {
+	target=$1
+	shift
+	"$BUILD/$target" -seed="$seed" -timeout=30 -rss_limit_mb=1024 \
+		-artifact_prefix="$BUILD/reproducers/$target-" "$@" >>"$BUILD/$target.log" 2>&1
+}
+
+# What failed before comes first. What does not fail any more is an input like others.
+again() {
+	for file in "$BUILD/reproducers/$1-"*; do
+		[ -e "$file" ] || continue
+		run_target "$1" "$file" || return
+		mv "$file" "$BUILD/corpus/$1/" || return
+	done
+}
+
 fuzz() {
-	mkdir -p "$BUILD/corpus/$1"
-	rm -f "$BUILD/reproducers/$1-"*
-	"$BUILD/$1" -runs="$runs" -max_total_time="$seconds" -seed="$seed" -timeout=10 \
-		-rss_limit_mb=1024 -max_len=4096 -len_control=20 -dict="$here/vhdx.dict" \
-		-artifact_prefix="$BUILD/reproducers/$1-" -print_final_stats=1 \
-		"$BUILD/corpus/$1" "$BUILD/first/$1" >"$BUILD/$1.log" 2>&1
+	mkdir -p "$BUILD/corpus/$1" || return
+	: >"$BUILD/$1.log"
+	again "$1" || return
+	: >"$BUILD/$1.log"
+	run_target "$1" -runs="$runs" -max_total_time="$seconds" -max_len=4096 -len_control=20 \
+		-dict="$here/vhdx.dict" -print_final_stats=1 "$BUILD/corpus/$1" "$BUILD/first/$1"
+}
+
+# The number behind a word in the log of a target.
+number_of() {
+	sed -n "s/^$2: *//p" "$BUILD/$1.log" | tail -n 1
 }
 
 if [ $# = 0 ]; then
@@ -59,16 +81,19 @@ number=0
 failed=0
 for target; do
 	number=$((number + 1))
-	if fuzz "$target"; then
-		executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$BUILD/$target.log")
-		echo "ok $number $target # $executed inputs"
+	if ! fuzz "$target"; then
+		tail -n 40 "$BUILD/$target.log" | sed 's/^/# /'
+		for file in "$BUILD/reproducers/$target-"*; do
+			[ -e "$file" ] && echo "# again with: $BUILD/$target $file"
+		done
+	elif [ -z "$(number_of "$target" accepted)" ]; then
+		echo "# every input was refused: nothing behind the checks was tried"
+	else
+		echo "ok $number $target # $(number_of "$target" stat::number_of_executed_units)" \
+			"inputs, $(number_of "$target" accepted) accepted"
 		continue
 	fi
 	failed=$((failed + 1))
-	tail -n 40 "$BUILD/$target.log" | sed 's/^/# /'
-	for file in "$BUILD/reproducers/$target-"*; do
-		[ -e "$file" ] && echo "# again with: $BUILD/$target $file"
-	done
 	echo "not ok $number $target"
 done
 echo "# $((number - failed)) passed, $failed failed, 0 skipped"

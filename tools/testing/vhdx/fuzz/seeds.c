@@ -61,7 +61,7 @@ static void seed_header(void)
 	int i, dirty;
 
 	for (dirty = 0; dirty < 2; dirty++) {
-		put_le(3, 1);
+		put_le(dirty ? 3 + 8 : 3, 1);
 		put_le(MIB(4), 8);
 		put("vhdxfile", 8);
 		for (i = 0; i < 2; i++) {
@@ -78,19 +78,23 @@ static void seed_region(void)
 {
 	static u8 table[VHDX_REGION_TABLE_SIZE];
 	guid_t other = GUID_INIT(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
-	int nr;
+	static const char * const names[] = { "two", "three", "duplicate" };
+	int i, nr;
 
 	craft_region(table, 0, &VHDX_GUID_REGION_BAT, MIB(3), SZ_1M, 1);
 	craft_region(table, 1, &VHDX_GUID_REGION_METADATA, MIB(2), SZ_1M, 1);
 	craft_region(table, 2, &other, MIB(4), SZ_1M, 0);
-	for (nr = 2; nr < 4; nr++) {
+	for (i = 0; i < 3; i++) {
+		nr = i ? 3 : 2;
+		if (i == 2)
+			craft_region(table, 2, &VHDX_GUID_REGION_BAT, MIB(4), SZ_1M, 1);
 		craft_region_seal(table, nr);
-		put_le(1, 1);
+		put_le(i ? 9 : 1, 1);
 		put_le(16, 4);
 		put_le(1, 4);
 		put_le(1, 1);
 		put(table + 8, 8 + 32 * nr);
-		save("fuzz_region", nr == 2 ? "two" : "three");
+		save("fuzz_region", names[i]);
 	}
 }
 
@@ -101,16 +105,26 @@ static void seed_metadata(void)
 		.physical_size = 4096,
 	};
 	static u8 buf[128 * 1024];
-	int parent;
+	int i;
 
-	for (parent = 0; parent < 2; parent++) {
-		md.has_parent = parent;
-		vhdx_metadata_encode(buf, sizeof(buf), &md, parent ? "locator" : NULL, 7);
+	for (i = 0; i < 2; i++) {
+		md.has_parent = i;
+		vhdx_metadata_encode(buf, sizeof(buf), &md, i ? "locator" : NULL, 7);
+		put_le(0, 1);
 		put_le(16, 1);
 		put_le(8, 2);
 		put(buf + VHDX_METADATA_TABLE_SIZE, 128);
 		put(buf + 8, 24 + 32 * 6);
-		save("fuzz_metadata", parent ? "child" : "dynamic");
+		save("fuzz_metadata", i ? "child" : "dynamic");
+	}
+	for (i = 0; i < 2; i++) {
+		put_le(1 + 2 * i, 1);
+		put_le(0, 1);
+		put_le(8, 2);
+		/* Flip LeaveBlocksAllocated of the one without a parent. */
+		put_le(0, 6);
+		put_le(i ? 0 : 1ULL << 32, 8);
+		save("fuzz_metadata", i ? "child-good" : "fixed-good");
 	}
 }
 
@@ -143,12 +157,13 @@ static u16 put_text(const char *text)
 	return n;
 }
 
-static void seed_locator(void)
+/* Three pairs, the last of which has the key @third. */
+static void seed_pairs(const char *third, const char *name)
 {
-	static const char * const texts[] = {
+	const char * const texts[] = {
 		"parent_linkage", "{83ed0ec5-24c8-49a6-a959-5e4bd1288480}",
 		"relative_path", ".\\parent.vhdx",
-		"parent_linkage2", "{83ED0EC5-24C8-49A6-A959-5E4BD1288481}",
+		third, "{83ED0EC5-24C8-49A6-A959-5E4BD1288481}",
 	};
 	u32 at, i;
 
@@ -161,7 +176,13 @@ static void seed_locator(void)
 	}
 	for (i = 0; i < 6; i++)
 		put_text(texts[i]);
-	save("fuzz_locator", "three");
+	save("fuzz_locator", name);
+}
+
+static void seed_locator(void)
+{
+	seed_pairs("parent_linkage2", "three");
+	seed_pairs("parent_linkage", "duplicate");
 }
 
 static void seed_log_entry(void)
@@ -176,6 +197,9 @@ static void seed_log_entry(void)
 	put_le(3, 1);
 	put(entry + 8, 56 + 3 * 32);
 	save("fuzz_log_entry", "three");
+	put_le(7, 1);
+	put(entry + 8, 56 + 3 * 32);
+	save("fuzz_log_entry", "near");
 	put_le(1, 1);
 	put(entry + 8, 16);
 	save("fuzz_log_entry", "none");
@@ -213,6 +237,20 @@ static void seed_log_scan(void)
 	save("fuzz_log_scan", "forged");
 }
 
+/*
+ * A dirty image whose last log entry, in the ring's eighth sector, says
+ * something else about the size of the file.
+ */
+static void seed_image_size(size_t field, u64 value, const char *name)
+{
+	put_le(1, 1);
+	put_le(1024, 2);
+	put_le(4 + 8 * 7, 1);
+	put_le((7 * VHDX_LOG_SECTOR + field) / 2, 2);
+	put_le(value, 8);
+	save("fuzz_image", name);
+}
+
 /* A good image, with something harmless in the BAT. */
 static void seed_image(void)
 {
@@ -227,6 +265,12 @@ static void seed_image(void)
 		put_le(MIB(7) | 6, 8);
 		save("fuzz_image", names[flags]);
 	}
+	seed_image_size(offsetof(struct vhdx_raw_log_entry, flushed_file_offset), MIB(4096),
+			"truncated");
+	seed_image_size(offsetof(struct vhdx_raw_log_entry, last_file_offset), MIB(4096) + 512,
+			"grown");
+	seed_image_size(offsetof(struct vhdx_raw_log_entry, last_file_offset), 1ULL << 63,
+			"far");
 }
 
 int main(int argc, char **argv)
