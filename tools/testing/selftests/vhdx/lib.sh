@@ -241,8 +241,11 @@ start_model() {
 	model_pid=$!
 }
 
+# It is asked once more first: what has not become Python yet is still a copy of
+# this shell, and would clean up, too.
 stop_model() {
 	[[ -n ${model_pid:-} ]] || return 0
+	model >/dev/null
 	exec {model_in}>&- {model_out}<&-
 	kill "$model_pid" 2>/dev/null
 	wait "$model_pid" 2>/dev/null
