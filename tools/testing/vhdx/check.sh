@@ -39,6 +39,7 @@ steps() {
 	build-6.12 | 900 | $testing/vm/build-module 6.12
 	build-newest | 900 | $testing/vm/build-module newest
 	build-uml-debug | 3000 | $testing/vm/build-module uml-debug
+	vm-runner | 900 | build_tools && $testing/vm/test.sh
 	vm-6.1 | 2400 | selftests 6.1
 	vm-6.12 | 2400 | selftests 6.12
 	vm-newest | 2400 | selftests newest

@@ -17,6 +17,12 @@ table() {
 		dmsetup resume vhdx-test-io
 }
 
+# zeros MIB: is the MiB there empty?
+zeros() {
+	dd if="$DEV" of="$WORK/got" bs=1M skip="$1" count=1 iflag=direct status=none &&
+		cmp -n $MIB "$WORK/got" /dev/zero
+}
+
 disk 256 || exit 1
 disk=$DISK
 good="0 $(sectors "$disk") linear $disk 0"
@@ -34,6 +40,7 @@ reject "writes fail" "Input/output error" \
 	dd if=/dev/zero of="$DEV" bs=1M seek=20 count=2 oflag=direct conv=fsync
 reject "reads fail" "Input/output error" \
 	dd if="$DEV" of=/dev/null bs=1M count=1 iflag=direct
+run "what is not allocated needs no disk" zeros 64
 run "the kernel's log names the device" dmesg_has "${DEV#/dev/}"
 run "mode is one of the ladder" grep -qxE 'write|read-only|failed' "$SYS/vhdx/mode"
 run "the disk is back" table "$good"
