@@ -1084,14 +1084,25 @@ def main(argv):
         return 1
 
 
+def answer(path, args):
+    """One command in a process of its own: no file stays open behind it."""
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = 1
+    try:
+        with open(path, "w", encoding="utf-8") as out, \
+             contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+            status = main([sys.argv[0], *args])
+    finally:
+        os._exit(status)
+
+
 def serve():
     """To start an interpreter for each command takes longer than the command."""
     for line in sys.stdin:
         path, *args = line.rstrip("\n").split("\x1f")
-        with open(path, "w", encoding="utf-8") as out, \
-             contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            status = main([sys.argv[0], *args])
-        print(status, flush=True)
+        print(answer(path, args), flush=True)
 
 
 if __name__ == "__main__":
