@@ -20,7 +20,7 @@ table() {
 # zeros MIB: is the MiB there empty?
 zeros() {
 	dd if="$DEV" of="$WORK/got" bs=1M skip="$1" count=1 iflag=direct status=none &&
-		cmp -n $MIB "$WORK/got" /dev/zero
+		cmp -n "$MIB" "$WORK/got" /dev/zero
 }
 
 disk 256 || exit 1
