@@ -12,20 +12,7 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/vhdx/dkms
 packages=dkms,kmod,linux-headers-amd64
 . "$top/tools/testing/vhdx/packages.sh"
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$top/dkms.conf")
-nr=0
-failed=0
-
-result() {
-	local ok=$1 what=$2
-
-	nr=$((nr + 1))
-	if [ "$ok" = 0 ]; then
-		echo "ok $nr $what"
-	else
-		echo "not ok $nr $what"
-		failed=1
-	fi
-}
+. "$top/tools/testing/vhdx/ktap.sh"
 
 diagnose() {
 	sed 's/^/# /' "$@"
@@ -119,12 +106,7 @@ test_unsuitable() {
 	rm -r "$root/lib/modules/$kernel"
 }
 
-skip_all() {
-	echo "1..0 # SKIP $1"
-	exit 4
-}
-
-[ "$(id -u)" = 0 ] || skip_all "needs root"
+need_root
 for tool in mmdebstrap unshare chroot zstd; do
 	command -v $tool >/dev/null || skip_all "$tool is missing"
 done
@@ -134,8 +116,7 @@ unshare --mount --pid --fork true 2>/dev/null || skip_all "name spaces cannot be
 mkdir -p "$cache"
 work=$(mktemp -d "${TMPDIR:-/tmp}/vhdx-dkms.XXXXXX")
 trap 'rm -rf --one-file-system "$work"' EXIT
-echo "KTAP version 1"
-echo "1..$((6 * $#))"
+plan $((6 * $#))
 for release; do
 	mkdir "$work/$release"
 	if tarball=$(base_root "$release") && tar -x -f "$tarball" -C "$work/$release"; then
@@ -149,4 +130,4 @@ for release; do
 	fi
 	rm -rf "${work:?}/$release"
 done
-exit $failed
+finish

@@ -11,21 +11,8 @@ set -u
 top=$(cd "$(dirname "$0")/../../../.." && pwd)
 kernel=${1:-6.1}
 vhdxctl=$top/build/vhdxctl
-nr=0
-failed=0
 
-result() {
-	local ok=$1 what=$2
-
-	nr=$((nr + 1))
-	if [ "$ok" = 0 ]; then
-		echo "ok $nr $what"
-	else
-		echo "not ok $nr $what"
-		failed=1
-		sed 's/^/# /' "$work/log"
-	fi
-}
+. "$top/tools/testing/vhdx/ktap.sh"
 
 # What the machine does; its last words are left in a file of the share.
 guest() {
@@ -63,25 +50,21 @@ go_down() {
 	"$top/tools/testing/vhdx/vm/run" --kernel "$kernel" --timeout 300 --share "$work" -- \
 		bash -c "$(guest)" guest "$work" "$how" >"$work/log" 2>&1
 	[ $? = 98 ] && [ "$(cat "$work/state")" = active ]
-	result $? "$how: the machine went down with a log in use"
+	result $? "$how: the machine went down with a log in use" "$work/log"
 	[ "$(log_state)" = "$want" ]
-	result $? "$how: the log is $want"
+	result $? "$how: the log is $want" "$work/log"
 	[ "$want" = clean ] || return
 	"$vhdxctl" check "$work/a.vhdx" >"$work/log" 2>&1
-	result $? "$how: the image is in order"
+	result $? "$how: the image is in order" "$work/log"
 	has_data >"$work/log" 2>&1
-	result $? "$how: another reader finds what was written"
+	result $? "$how: another reader finds what was written" "$work/log"
 }
 
-[ "$(id -u)" = 0 ] || {
-	echo "1..0 # SKIP needs root"
-	exit 4
-}
+need_root
 work=$(mktemp -d "${TMPDIR:-/tmp}/vhdx-reboot.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-echo "KTAP version 1"
-echo "1..10"
+plan 10
 go_down poweroff clean
 go_down reboot clean
 go_down cut dirty
-exit $failed
+finish
