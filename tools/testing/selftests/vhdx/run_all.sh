@@ -4,6 +4,7 @@
 #
 #   run_all.sh [-q] [-l] [-t PATTERN]...
 #	-t PATTERN	only tests whose name matches the glob; may be repeated
+#	-x PATTERN	not these; may be repeated
 #	-q		a quick choice of tests
 #	-l		list what would run
 #
@@ -15,18 +16,23 @@ QUICK=(test_attach_basic test_attach_partitions test_fault_attach test_log_repla
 	test_log_readonly test_io_oracle)
 BASE=${VHDX_TEST_DIR:-/tmp}
 
+# matches NAME PATTERN...: with or without the prefix that all names have
+matches() {
+	local name=${1%.sh} pattern
+
+	for pattern in "${@:2}"; do
+		# shellcheck disable=SC2053  # the right side is a pattern
+		[[ $name != $pattern && $name != test_$pattern ]] || return 0
+	done
+	return 1
+}
+
 choose() {
-	local name pattern
+	local name
 
 	for name in test_*.sh; do
-		((${#patterns[@]})) || { echo "$name"; continue; }
-		for pattern in "${patterns[@]}"; do
-			# shellcheck disable=SC2053  # the right side is a pattern
-			if [[ ${name%.sh} == $pattern || ${name%.sh} == test_$pattern ]]; then
-				echo "$name"
-				break
-			fi
-		done
+		((${#patterns[@]} == 0)) || matches "$name" "${patterns[@]}" || continue
+		matches "$name" "${excluded[@]}" || echo "$name"
 	done
 }
 
@@ -69,14 +75,15 @@ run_one() {
 	esac
 }
 
-patterns=()
+patterns=() excluded=()
 list=
-while getopts qlt: option; do
+while getopts qlt:x: option; do
 	case $option in
 	q)	patterns+=("${QUICK[@]}") ;;
 	l)	list=1 ;;
 	t)	patterns+=("$OPTARG") ;;
-	*)	sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+	x)	excluded+=("$OPTARG") ;;
+	*)	sed -n '3,11s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 	esac
 done
 
