@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where to cut: everywhere, but more often where the image's own structures
+ * are being written.
+ */
+#ifndef CRASH_PICK_H
+#define CRASH_PICK_H
+
+#include <stdio.h>
+
+#include <linux/types.h>
+
+struct cut;
+struct trace;
+
+#define META_MAX	64
+
+/**
+ * struct meta - where on the disk the image's structures are
+ * @nr: number of the ranges
+ * @off: their first bytes
+ * @len: their lengths
+ */
+struct meta {
+	u32	nr;
+	u32	pad;
+	u64	off[META_MAX];
+	u64	len[META_MAX];
+};
+
+/* The first @len bytes of the file @path. Errors end the program. */
+void meta_find(struct meta *meta, const char *path, u64 len);
+
+/* @nr cuts, by position; returns how many of them are near a write to @meta. */
+u32 pick_cuts(struct cut *cuts, u32 nr, const struct trace *tr,
+	      const struct meta *meta, u64 seed);
+
+#endif
