@@ -10,7 +10,8 @@
  *   vhdx-crash dump FILE POS.VARIANT IMAGE
  *	Write what the disk held after a cut to IMAGE.
  *
- * Must run as root where vhdx and nbd are loaded: a machine for tests.
+ *	With --library the driver is not used: libvhdx replays the log in memory
+ *	and reads the image, on a loop device. Quick, and needs no test machine.
  */
 #include <err.h>
 #include <errno.h>
@@ -163,6 +164,7 @@ static void load_file(const char *path, struct run *run, struct trace *tr,
  * @cuts: where
  * @nr_cuts: how many
  * @jobs: workers
+ * @library: without a driver
  * @judge: program that looks at some of the images, or NULL
  * @judge_every: at how many
  */
@@ -174,6 +176,7 @@ struct campaign {
 	struct cut	*cuts;
 	u32		nr_cuts;
 	u32		jobs;
+	bool		library;
 	const char	*judge;
 	u32		judge_every;
 };
@@ -191,7 +194,8 @@ static void work(struct campaign *cam, struct tally *tally, u32 job)
 	struct cutter c;
 	u32 i;
 
-	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->disk);
+	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->disk,
+		      cam->library);
 	for (i = job; i < cam->nr_cuts; i += cam->jobs) {
 		bool judged = cam->judge && i % cam->judge_every == 0;
 
@@ -249,6 +253,7 @@ static void parse_cut_options(struct campaign *cam, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "jobs", required_argument, NULL, 'j' },
+		{ "library", no_argument, NULL, 'l' },
 		{ "judge", required_argument, NULL, 'J' },
 		{ "judge-every", required_argument, NULL, 'e' },
 		{ }
@@ -258,6 +263,8 @@ static void parse_cut_options(struct campaign *cam, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "j:", options, NULL)) != -1) {
 		if (c == 'j')
 			cam->jobs = (u32)parse_number(optarg);
+		else if (c == 'l')
+			cam->library = true;
 		else if (c == 'J')
 			cam->judge = optarg;
 		else if (c == 'e')

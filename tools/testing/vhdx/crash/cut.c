@@ -23,7 +23,8 @@ static struct trace *trace_new(void)
 }
 
 void cutter_start(struct cutter *c, unsigned int number, const struct setup *setup,
-		  struct trace *tr, const struct oracle *or, const struct disk *disk)
+		  struct trace *tr, const struct oracle *or, const struct disk *disk,
+		  bool library)
 {
 	u32 i;
 
@@ -32,14 +33,19 @@ void cutter_start(struct cutter *c, unsigned int number, const struct setup *set
 	c->level[0] = tr;
 	for (i = 1; i <= CUT_LEVELS; i++)
 		c->level[i] = trace_new();
-	nbd_start(&c->nbd, number, &c->disk, c->level[1]);
-	target_init(&c->target, setup, c->nbd.path, number);
 	recovery_init(&c->rec, or);
+	c->rec.library = library;
+	if (library)
+		loop_start(&c->loop, &c->disk);
+	else
+		nbd_start(&c->nbd, number, &c->disk, c->level[1]);
+	target_init(&c->target, setup, library ? c->loop.path : c->nbd.path, number);
 }
 
 void cutter_stop(struct cutter *c)
 {
-	nbd_stop(&c->nbd);
+	if (!c->rec.library)
+		nbd_stop(&c->nbd);
 }
 
 /* Numbers of a cut at level @level; the choice of the disk depends on them. */
@@ -84,8 +90,12 @@ static int recover(struct cutter *c, const struct cut *cut, u32 nr)
 	const char *way = set_platter(c, cut, nr);
 
 	trace_reset(c->level[nr]);
-	c->nbd.trace = c->level[nr];
-	nbd_forget_cache(&c->nbd);
+	if (c->rec.library) {
+		loop_set(&c->loop, &c->disk);
+	} else {
+		c->nbd.trace = c->level[nr];
+		nbd_forget_cache(&c->nbd);
+	}
 	if (!recovery_run(&c->rec, &c->target))
 		return 0;
 	snprintf(c->why, sizeof(c->why), "cut %u.%u, level %u, disk kept %s: %s",
@@ -120,7 +130,7 @@ static int cut_recovery(struct cutter *c, const struct cut *cut)
 int cutter_run(struct cutter *c, const struct cut *cut, const char *judge)
 {
 	struct random rnd = cut_random(c, cut, 15);
-	bool nested = !random_below(&rnd, NESTED_EVERY);
+	bool nested = !c->rec.library && !random_below(&rnd, NESTED_EVERY);
 	int wrong;
 
 	c->rec.pos = cut->pos;

@@ -8,6 +8,7 @@
 #include <linux/types.h>
 
 #include "disk.h"
+#include "loop.h"
 #include "nbd.h"
 #include "oracle.h"
 #include "platter.h"
@@ -34,7 +35,8 @@ struct cut {
  * @disk: the platter
  * @walker: goes through the recorded run
  * @level: what happened after each cut; the first is the recorded run
- * @nbd: serves @disk
+ * @nbd: serves @disk, if a driver is tested
+ * @loop: else: holds a copy of @disk
  * @target: on it
  * @rec: the recovery
  * @nr_nested: out: cuts of a recovery
@@ -46,15 +48,20 @@ struct cutter {
 	struct walker		walker;
 	struct trace		*level[CUT_LEVELS + 1];
 	struct nbd		nbd;
+	struct loop		loop;
 	struct target		target;
 	struct recovery		rec;
 	u32			nr_nested;
 	char			why[600];
 };
 
-/* Worker number @number for the run in @tr, whose disk began as @disk. */
+/*
+ * Worker number @number for the run in @tr, whose disk began as @disk. With
+ * @library no driver is needed: libvhdx replays in memory and reads.
+ */
 void cutter_start(struct cutter *c, unsigned int number, const struct setup *setup,
-		  struct trace *tr, const struct oracle *or, const struct disk *disk);
+		  struct trace *tr, const struct oracle *or, const struct disk *disk,
+		  bool library);
 void cutter_stop(struct cutter *c);
 
 /* Only the disk as the cut leaves it; c->setup and c->disk are set. */

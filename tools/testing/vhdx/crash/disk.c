@@ -12,12 +12,18 @@
 void disk_init(struct disk *disk, u64 size)
 {
 	*disk = (struct disk){ .mem = reserve_memory(size), .size = size };
+	disk->used = reserve_memory(size / PAGE / 8 + 8);
 	disk->saved = reserve_memory(size / PAGE / 8 + 8);
 }
 
 static bool is_zero(const u8 *p, u32 len)
 {
 	return !p[0] && !memcmp(p, p + 1, len - 1);
+}
+
+static void set_used(struct disk *disk, u64 page)
+{
+	disk->used[page / 64] |= 1ULL << (page % 64);
 }
 
 static void save_page(struct disk *disk, u32 page)
@@ -53,6 +59,7 @@ void disk_write(struct disk *disk, u64 off, const void *buf, u32 len)
 			continue;
 		if (disk->undo)
 			save_page(disk, (u32)(off / PAGE));
+		set_used(disk, off / PAGE);
 		memcpy(disk->mem + off, from, n);
 	}
 }
@@ -100,5 +107,6 @@ void disk_load(struct disk *disk, FILE *in)
 		if (page > end)
 			errx(2, "this is not a trace");
 		load_bytes(in, disk->mem + (u64)page * PAGE, PAGE);
+		set_used(disk, page);
 	}
 }

@@ -15,6 +15,7 @@
  * @mem: its bytes
  * @size: their number, a multiple of 4096
  * @undo: pages are saved before they change
+ * @used: bit for each page that was ever written
  * @saved: bit for each page that is saved
  * @list: numbers of the saved pages
  * @old: their former content
@@ -25,6 +26,7 @@ struct disk {
 	u8	*mem;
 	u64	size;
 	bool	undo;
+	u64	*used;
 	u64	*saved;
 	u32	*list;
 	u8	(*old)[4096];

@@ -2,6 +2,7 @@
 /* After the power cut. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +11,15 @@
 
 #include <linux/vhdx.h>
 
+#include "bat.h"
+#include "file.h"
+#include "geometry.h"
+#include "image.h"
 #include "oracle.h"
 #include "recover.h"
 #include "stamp.h"
 #include "target.h"
+#include "text.h"
 #include "trace.h"
 
 #define PIECE_MAX	512U		/* sectors */
@@ -137,10 +143,97 @@ static int check_mounted(struct recovery *rec, struct target *t)
 		wrong = check_attached(rec, t, 0);
 	if (wrong)
 		return wrong;
-	ret = target_check(t, rec->why, sizeof(rec->why));
+	ret = target_check(t, false, rec->why, sizeof(rec->why));
 	if (ret < 0)
 		return complain(rec, "check", ret);
 	return ret ? ret : check_judge(rec, t);
+}
+
+/* The virtual disk, as libvhdx sees it: @len bytes at @pos, in one block. */
+static int library_read_block(const struct libvhdx_image *img, u64 pos, u8 *buf, u32 len)
+{
+	u64 idx = vhdx_bat_index(&img->geo, vhdx_block_of(&img->geo, pos));
+	struct vhdx_bat_entry entry;
+	struct vhdx_finding fd;
+	__le64 raw;
+	int ret;
+
+	ret = libvhdx_image_read_bat(img, idx, 1, &raw);
+	if (ret)
+		return ret;
+	if (vhdx_bat_entry_decode(raw, idx, &img->geo, img->src.size, &entry, &fd))
+		return -EUCLEAN;
+	memset(buf, 0, len);
+	if (!vhdx_block_is_present(entry.state))
+		return 0;
+	return img->src.read(&img->src, entry.off + pos % vhdx_block_size(&img->geo),
+			     buf, len);
+}
+
+static int library_read(const struct libvhdx_image *img, const struct piece *p, u8 *buf)
+{
+	u32 n, len = p->nr * SECTOR, block = vhdx_block_size(&img->geo);
+	u64 pos = p->lba * SECTOR;
+	int ret = 0;
+
+	for (; len && !ret; pos += n, buf += n, len -= n) {
+		n = block - pos % block;
+		n = n < len ? n : len;
+		ret = library_read_block(img, pos, buf, n);
+	}
+	return ret;
+}
+
+static int check_library_content(struct recovery *rec, const struct libvhdx_image *img,
+				 u64 seed)
+{
+	u32 i;
+
+	for (i = 0; i < rec->nr_pieces; i++) {
+		int ret = library_read(img, &rec->pieces[i], rec->buf);
+
+		if (ret)
+			return complain(rec, "read of the image", ret);
+		if (check_piece(rec, &rec->pieces[i], seed))
+			return 1;
+	}
+	return 0;
+}
+
+static int check_library_open(struct recovery *rec, int fd, u64 seed)
+{
+	struct vhdx_finding finding = { };
+	struct libvhdx_fd_file file;
+	struct libvhdx_image img;
+	int ret;
+
+	ret = libvhdx_fd_file_init(&file, fd);
+	if (!ret)
+		ret = libvhdx_image_open(&img, &file.file, &finding);
+	if (ret < 0)
+		return complain(rec, "opening the image", ret);
+	if (ret) {
+		vhdx_finding_to_text(rec->why, sizeof(rec->why), &finding);
+		return 1;
+	}
+	ret = check_library_content(rec, &img, seed);
+	libvhdx_image_close(&img);
+	return ret;
+}
+
+/* Without a driver: what would it find? */
+static int check_library(struct recovery *rec, struct target *t)
+{
+	int wrong, ret, fd = open(t->image, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return complain(rec, "open of the image", -errno);
+	wrong = check_library_open(rec, fd, t->setup->seed);
+	close(fd);
+	if (wrong)
+		return wrong;
+	ret = target_check(t, true, rec->why, sizeof(rec->why));
+	return ret < 0 ? complain(rec, "check", ret) : ret;
 }
 
 int recovery_run(struct recovery *rec, struct target *t)
@@ -149,7 +242,7 @@ int recovery_run(struct recovery *rec, struct target *t)
 
 	if (ret)
 		return complain(rec, "mount", ret);
-	wrong = check_mounted(rec, t);
+	wrong = rec->library ? check_library(rec, t) : check_mounted(rec, t);
 	ret = target_unmount(t);
 	if (ret)	/* nothing can be said about the cuts that follow */
 		errx(2, "%s: cannot be unmounted: %s; %s", t->dir, strerror(-ret),

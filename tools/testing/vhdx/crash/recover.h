@@ -31,6 +31,7 @@ struct piece {
  * @pos: where in the trace the power was cut
  * @read_only: attach read-only first
  * @judge: a program that looks at the image, too, or NULL
+ * @library: nothing is attached: libvhdx reads the image as it was left
  * @seen: for each sector of the oracle: the stamp
  * @why: what is wrong, in words
  */
@@ -42,6 +43,7 @@ struct recovery {
 	u32			pos;
 	bool			read_only;
 	const char		*judge;
+	bool			library;
 	u32			*seen;
 	char			why[400];
 };

@@ -204,6 +204,7 @@ int target_detach(struct target *t)
 
 struct complaint {
 	struct libvhdx_check	chk;
+	bool			may_be_dirty;
 	char			*why;
 	u32			len;
 };
@@ -212,14 +213,20 @@ static void note_complaint(struct libvhdx_check *chk, const struct libvhdx_messa
 {
 	struct complaint *c = container_of(chk, struct complaint, chk);
 
-	if (!*c->why && (msg->severity == LIBVHDX_ERROR || !strcmp(msg->name, "log-dirty")))
+	if (!*c->why && (msg->severity == LIBVHDX_ERROR ||
+			 (!c->may_be_dirty && !strcmp(msg->name, "log-dirty"))))
 		snprintf(c->why, c->len, "check: %s at %#llx: %s", msg->name, msg->off,
 			 msg->text);
 }
 
-int target_check(struct target *t, char *why, u32 len)
+int target_check(struct target *t, bool may_be_dirty, char *why, u32 len)
 {
-	struct complaint c = { .chk.report = note_complaint, .why = why, .len = len };
+	struct complaint c = {
+		.chk.report = note_complaint,
+		.may_be_dirty = may_be_dirty,
+		.why = why,
+		.len = len,
+	};
 	int ret, fd = open(t->image, O_RDONLY | O_CLOEXEC);
 	struct libvhdx_fd_file file;
 	struct libvhdx_image img;

@@ -8,6 +8,8 @@
 #ifndef CRASH_TARGET_H
 #define CRASH_TARGET_H
 
+#include <stdbool.h>
+
 #include <linux/types.h>
 
 struct trace;
@@ -69,7 +71,10 @@ int target_unmount(struct target *t);
 int target_attach(struct target *t, u32 flags, char *why, u32 len);
 int target_detach(struct target *t);
 
-/* As vhdxctl check: 0, 1 with the first complaint in @why, or an errno. */
-int target_check(struct target *t, char *why, u32 len);
+/*
+ * As vhdxctl check: 0, 1 with the first complaint in @why, or an errno. The log
+ * must be clean, or @may_be_dirty.
+ */
+int target_check(struct target *t, bool may_be_dirty, char *why, u32 len);
 
 #endif
