@@ -44,7 +44,9 @@ void cutter_start(struct cutter *c, unsigned int number, const struct setup *set
 
 void cutter_stop(struct cutter *c)
 {
-	if (!c->rec.library)
+	if (c->rec.library)
+		loop_stop(&c->loop);
+	else
 		nbd_stop(&c->nbd);
 }
 
@@ -94,7 +96,6 @@ static int recover(struct cutter *c, const struct cut *cut, u32 nr)
 		loop_set(&c->loop, &c->disk);
 	} else {
 		c->nbd.trace = c->level[nr];
-		nbd_forget_cache(&c->nbd);
 	}
 	if (!recovery_run(&c->rec, &c->target))
 		return 0;

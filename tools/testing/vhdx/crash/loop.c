@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <linux/fs.h>
 #include <linux/loop.h>
 
 #include "disk.h"
@@ -22,7 +21,6 @@ static int loop_configure(struct loop *loop)
 	struct loop_config config = {
 		.fd = (u32)loop->fd,
 		.block_size = 512,
-		.info.lo_flags = LO_FLAGS_AUTOCLEAR,
 	};
 	int number, fd, ret, control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
 
@@ -39,9 +37,11 @@ static int loop_configure(struct loop *loop)
 	ret = ioctl(fd, LOOP_CONFIGURE, &config);
 	if (ret && errno != EBUSY)
 		err(2, "%s", loop->path);
-	/* Held open until the program ends: then the device goes, too. */
-	if (ret)
-		close(fd);
+	/*
+	 * Not held open: with its last user the device forgets its pages, all of
+	 * them, which no ioctl achieves for certain.
+	 */
+	close(fd);
 	return ret;
 }
 
@@ -81,17 +81,20 @@ static void copy_strange(struct loop *loop, const struct disk *disk)
 
 void loop_set(struct loop *loop, const struct disk *disk)
 {
-	int fd = open(loop->path, O_RDWR | O_CLOEXEC);
 	u32 page;
 
-	if (fd < 0)
-		err(2, "%s", loop->path);
 	for (page = 0; page < disk->size / PAGE; page++)
 		if (disk->used[page / 64] & 1ULL << (page % 64))
 			copy_page(loop, disk, (u64)page * PAGE);
 	copy_strange(loop, disk);
-	/* The device has pages of its own. */
-	if (ioctl(fd, BLKFLSBUF, 0))
-		err(2, "%s: cannot forget its pages", loop->path);
+}
+
+void loop_stop(struct loop *loop)
+{
+	int fd = open(loop->path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, LOOP_CLR_FD, 0))
+		warn("%s", loop->path);
 	close(fd);
+	close(loop->fd);
 }

@@ -23,8 +23,11 @@ struct loop {
 	u8	*mem;
 };
 
-/* Errors end the program; the device goes with it, too. */
+/* Errors end the program. */
 void loop_start(struct loop *loop, const struct disk *disk);
+
+/* What does not work is said; for use at the end. */
+void loop_stop(struct loop *loop);
 
 /* Copy @disk, on which nothing is mounted. */
 void loop_set(struct loop *loop, const struct disk *disk);

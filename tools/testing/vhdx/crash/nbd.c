@@ -18,6 +18,7 @@
 
 #include "disk.h"
 #include "nbd.h"
+#include "nbd_control.h"
 #include "trace.h"
 
 #define HELD_MAX	8
@@ -169,72 +170,39 @@ static void *serve_all(void *arg)
 	}
 }
 
-static void *wait_in_kernel(void *arg)
+static u64 device_size(const struct nbd *nbd)
 {
-	struct nbd *nbd = arg;
-
-	if (ioctl(nbd->fd, NBD_DO_IT) && errno != ESHUTDOWN && errno != EPIPE)
-		err(2, "%s: NBD_DO_IT", nbd->path);
-	return NULL;
-}
-
-static void nbd_ioctl(struct nbd *nbd, unsigned long request, unsigned long arg)
-{
-	if (ioctl(nbd->fd, request, arg))
-		err(2, "%s: ioctl %#lx", nbd->path, request);
-}
-
-static void wait_for_size(struct nbd *nbd)
-{
+	int fd = open(nbd->path, O_RDONLY | O_CLOEXEC);
 	u64 size = 0;
-	int tries;
 
-	for (tries = 0; tries < 1000 && size != nbd->disk->size; tries++) {
-		usleep(5000);
-		nbd_ioctl(nbd, BLKGETSIZE64, (unsigned long)&size);
-	}
-	if (size != nbd->disk->size)
-		errx(2, "%s: does not start", nbd->path);
+	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size))
+		err(2, "%s", nbd->path);
+	close(fd);
+	return size;
 }
 
-void nbd_start(struct nbd *nbd, unsigned int number, struct disk *disk,
-	       struct trace *trace)
+void nbd_start(struct nbd *nbd, u32 number, struct disk *disk, struct trace *trace)
 {
+	const u64 flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA;
 	int sv[2];
 
-	*nbd = (struct nbd){ .disk = disk, .trace = trace };
+	*nbd = (struct nbd){ .disk = disk, .trace = trace, .number = number };
 	snprintf(nbd->path, sizeof(nbd->path), "/dev/nbd%u", number);
-	nbd->fd = open(nbd->path, O_RDWR | O_CLOEXEC);
-	if (nbd->fd < 0)
-		err(2, "%s", nbd->path);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv))
 		err(2, "socketpair");
 	nbd->sock = sv[0];
 	nbd->kernel_sock = sv[1];
-	nbd_ioctl(nbd, NBD_SET_BLKSIZE, SECTOR);
-	nbd_ioctl(nbd, NBD_SET_SIZE_BLOCKS, disk->size / SECTOR);
-	nbd_ioctl(nbd, NBD_SET_FLAGS,
-		  NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA);
-	nbd_ioctl(nbd, NBD_SET_SOCK, (unsigned long)sv[1]);
-	if (pthread_create(&nbd->server, NULL, serve_all, nbd) ||
-	    pthread_create(&nbd->waiter, NULL, wait_in_kernel, nbd))
+	if (pthread_create(&nbd->server, NULL, serve_all, nbd))
 		errx(2, "no thread for %s", nbd->path);
-	wait_for_size(nbd);
+	nbd_connect(number, sv[1], disk->size, SECTOR, flags);
+	if (device_size(nbd) != disk->size)
+		errx(2, "%s: does not start", nbd->path);
 }
 
 void nbd_stop(struct nbd *nbd)
 {
-	nbd_ioctl(nbd, NBD_DISCONNECT, 0);
+	nbd_disconnect(nbd->number);
 	pthread_join(nbd->server, NULL);
-	shutdown(nbd->sock, SHUT_RDWR);
-	pthread_join(nbd->waiter, NULL);
-	nbd_ioctl(nbd, NBD_CLEAR_SOCK, 0);
 	close(nbd->sock);
 	close(nbd->kernel_sock);
-	close(nbd->fd);
-}
-
-void nbd_forget_cache(struct nbd *nbd)
-{
-	nbd_ioctl(nbd, BLKFLSBUF, 0);
 }

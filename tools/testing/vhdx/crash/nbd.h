@@ -6,11 +6,16 @@
  * The disk is slow to answer on purpose: the answer to a write may be held
  * back until more requests have come. A flush does not cover a write that has
  * not been answered, so whoever does not wait for the answer is found out.
+ *
+ * The device is not held open: when it is not mounted the kernel has forgotten
+ * all about it, and the bytes of the disk may be changed.
  */
 #ifndef CRASH_NBD_H
 #define CRASH_NBD_H
 
 #include <pthread.h>
+
+#include <linux/types.h>
 
 #include "random.h"
 
@@ -24,11 +29,10 @@ struct trace;
  * @rnd: which answers are held back
  * @hold: percentage of them
  * @path: of the device
- * @fd: the device
+ * @number: of the device
  * @sock: our end of the connection
  * @kernel_sock: the kernel's end
  * @server: thread that answers
- * @waiter: thread that sits in the kernel as long as the device lives
  */
 struct nbd {
 	struct disk	*disk;
@@ -36,19 +40,14 @@ struct nbd {
 	struct random	rnd;
 	u32		hold;
 	char		path[32];
-	int		fd;
+	u32		number;
 	int		sock;
 	int		kernel_sock;
 	pthread_t	server;
-	pthread_t	waiter;
 };
 
 /* Start /dev/nbd@number; errors end the program. */
-void nbd_start(struct nbd *nbd, unsigned int number, struct disk *disk,
-	       struct trace *trace);
+void nbd_start(struct nbd *nbd, u32 number, struct disk *disk, struct trace *trace);
 void nbd_stop(struct nbd *nbd);
-
-/* The bytes of the disk were changed behind the kernel's back. */
-void nbd_forget_cache(struct nbd *nbd);
 
 #endif
