@@ -7,6 +7,8 @@
  *	memory, and write down in FILE what happened, in which order.
  *   vhdx-crash cut [OPTION]... FILE COUNT
  *	Cut power COUNT times in what FILE says, and look what comes up.
+ *   vhdx-crash model
+ *	Test the tool itself: what it thinks a disk may hold, and may be read.
  *   vhdx-crash dump FILE POS.VARIANT IMAGE
  *	Write what the disk held after a cut to IMAGE.
  *
@@ -28,6 +30,7 @@
 #include "cut.h"
 #include "disk.h"
 #include "load.h"
+#include "model.h"
 #include "nbd.h"
 #include "oracle.h"
 #include "pick.h"
@@ -38,6 +41,7 @@
 #define META_LEN	(8U << 20)	/* headers, log, metadata, BAT: all before */
 #define HOLD_PERCENT	10
 #define JOBS_MAX	16
+#define SHOWN_MAX	20
 
 /* What a file of a run holds; the trace and the disk at its begin follow. */
 struct run {
@@ -200,10 +204,11 @@ static void work(struct campaign *cam, struct tally *tally, u32 job)
 		bool judged = cam->judge && i % cam->judge_every == 0;
 
 		if (cutter_run(&c, &cam->cuts[i], judged ? cam->judge : NULL)) {
-			printf("VIOLATION: %s seed %llu: %s\n", cam->run.setup.fs,
-			       cam->run.setup.seed, c.why);
+			/* The first few are worth reading. */
+			if (tally->violations++ < SHOWN_MAX)
+				printf("VIOLATION: %s seed %llu: %s\n",
+				       cam->run.setup.fs, cam->run.setup.seed, c.why);
 			fflush(stdout);
-			tally->violations++;
 		}
 		tally->cuts++;
 		tally->judged += judged;
@@ -341,6 +346,11 @@ static int cmd_dump(int argc, char **argv)
 	return fclose(out) ? 2 : 0;
 }
 
+static int cmd_model(int argc, char **argv)
+{
+	return model_run() ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -348,6 +358,7 @@ int main(int argc, char **argv)
 		int		(*run)(int argc, char **argv);
 	} commands[] = {
 		{ "record", cmd_record }, { "cut", cmd_cut }, { "dump", cmd_dump },
+		{ "model", cmd_model },
 	};
 	int ret = -1;
 	size_t i;
@@ -357,6 +368,6 @@ int main(int argc, char **argv)
 		if (argc > 1 && !strcmp(argv[1], commands[i].name))
 			ret = commands[i].run(argc - 1, argv + 1);
 	if (ret < 0)
-		errx(2, "usage: vhdx-crash record FS SEED FILE | cut [-j N] FILE COUNT | dump FILE POS.VARIANT IMAGE");
+		errx(2, "usage: vhdx-crash record FS SEED FILE | cut [-j N] FILE COUNT | model | dump FILE POS.VARIANT IMAGE");
 	return ret;
 }

@@ -48,9 +48,10 @@ void recovery_init(struct recovery *rec, const struct oracle *or)
 {
 	*rec = (struct recovery){ .or = or };
 	rec->seen = calloc(or->nr_sectors + 1, sizeof(*rec->seen));
+	rec->seen_read_only = calloc(or->nr_sectors + 1, sizeof(*rec->seen));
 	rec->pieces = calloc(or->nr_sectors + 1, sizeof(*rec->pieces));
 	rec->buf = aligned_alloc(4096, PIECE_MAX * SECTOR);
-	if (!rec->seen || !rec->pieces || !rec->buf)
+	if (!rec->seen || !rec->seen_read_only || !rec->pieces || !rec->buf)
 		err(2, "no memory for a recovery");
 	plan(rec);
 }
@@ -133,14 +134,29 @@ static int check_judge(struct recovery *rec, struct target *t)
 	return 1;
 }
 
+/* A replay in memory and one to the file lead to the same. */
+static int check_both(struct recovery *rec, struct target *t)
+{
+	size_t len = rec->or->nr_sectors * sizeof(*rec->seen);
+	int wrong = check_attached(rec, t, VHDX_ATTACH_READ_ONLY);
+
+	if (wrong)
+		return wrong;
+	memcpy(rec->seen_read_only, rec->seen, len);
+	wrong = check_attached(rec, t, 0);
+	if (!wrong && memcmp(rec->seen_read_only, rec->seen, len)) {
+		snprintf(rec->why, sizeof(rec->why),
+			 "a read-only attach showed another content than a writable one");
+		wrong = 1;
+	}
+	return wrong;
+}
+
 static int check_mounted(struct recovery *rec, struct target *t)
 {
-	int wrong = 0, ret;
+	int wrong, ret;
 
-	if (rec->read_only)
-		wrong = check_attached(rec, t, VHDX_ATTACH_READ_ONLY);
-	if (!wrong)
-		wrong = check_attached(rec, t, 0);
+	wrong = rec->read_only ? check_both(rec, t) : check_attached(rec, t, 0);
 	if (wrong)
 		return wrong;
 	ret = target_check(t, false, rec->why, sizeof(rec->why));

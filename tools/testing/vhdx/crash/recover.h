@@ -33,6 +33,7 @@ struct piece {
  * @judge: a program that looks at the image, too, or NULL
  * @library: nothing is attached: libvhdx reads the image as it was left
  * @seen: for each sector of the oracle: the stamp
+ * @seen_read_only: the same of the read-only attach
  * @why: what is wrong, in words
  */
 struct recovery {
@@ -45,6 +46,7 @@ struct recovery {
 	const char		*judge;
 	bool			library;
 	u32			*seen;
+	u32			*seen_read_only;
 	char			why[400];
 };
 
