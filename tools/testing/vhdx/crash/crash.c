@@ -18,11 +18,13 @@
 #include <err.h>
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -122,6 +124,7 @@ static int cmd_record(int argc, char **argv)
 
 	if (argc != 4)
 		return -1;
+	target_hide_mounts();
 	setup_choose(&run.setup, parse_number(argv[2]), argv[1]);
 	setup_print(&run.setup);
 	disk_init(&disk, run.setup.disk_size);
@@ -193,6 +196,24 @@ struct tally {
 	atomic_uint	violations;
 };
 
+/* Told to stop: a device that is left behind would stay. */
+static volatile sig_atomic_t stopped;
+
+static void stop(int sig)
+{
+	stopped = sig;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE };
+	const struct sigaction action = { .sa_handler = stop };
+	size_t i;
+
+	for (i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
 static void work(struct campaign *cam, struct tally *tally, u32 job)
 {
 	struct cutter c;
@@ -200,7 +221,7 @@ static void work(struct campaign *cam, struct tally *tally, u32 job)
 
 	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->disk,
 		      cam->library);
-	for (i = job; i < cam->nr_cuts; i += cam->jobs) {
+	for (i = job; i < cam->nr_cuts && !stopped; i += cam->jobs) {
 		bool judged = cam->judge && i % cam->judge_every == 0;
 
 		if (cutter_run(&c, &cam->cuts[i], judged ? cam->judge : NULL)) {
@@ -224,8 +245,9 @@ static bool wait_for_workers(u32 jobs)
 	int status;
 
 	while (jobs--) {
-		if (wait(&status) < 0)
-			err(2, "wait");
+		while (wait(&status) < 0)
+			if (errno != EINTR)
+				err(2, "wait");
 		well = well && status == 0;
 	}
 	return well;
@@ -239,18 +261,22 @@ static struct tally *run_campaign(struct campaign *cam)
 
 	if (tally == MAP_FAILED)
 		err(2, "no memory for the tally");
+	catch_signals();
 	for (job = 0; job < cam->jobs; job++) {
 		fflush(stdout);
 		switch (fork()) {
 		case -1:
 			err(2, "fork");
 		case 0:
+			prctl(PR_SET_PDEATHSIG, SIGTERM);
 			work(cam, tally, job);
 			exit(0);
 		}
 	}
 	if (!wait_for_workers(cam->jobs))
 		errx(2, "a worker died");
+	if (stopped)
+		errx(2, "stopped by signal %d after %u cuts", stopped, tally->cuts);
 	return tally;
 }
 
@@ -313,6 +339,7 @@ static int cmd_cut(int argc, char **argv)
 	parse_cut_options(&cam, argc, argv);
 	if (argc - optind != 2)
 		return -1;
+	target_hide_mounts();
 	load_file(argv[optind], &cam.run, &cam.tr, &cam.disk);
 	setup_print(&cam.run.setup);
 	oracle_init(&cam.or, &cam.tr);

@@ -3,6 +3,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,19 +119,30 @@ int target_mount(struct target *t)
 	return mount(t->device, t->dir, t->setup->fs, MS_NOATIME, options) ? -errno : 0;
 }
 
-/* The driver's worker may drop the file a moment after the detach. */
+/*
+ * Whoever copies the mount name space while our file system is mounted would
+ * keep it alive, and the next mount would show it again instead of the disk.
+ */
+void target_hide_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		err(2, "no mount name space of our own");
+}
+
+/* Nobody has the device mounted any more: so the kernel forgot its content. */
+static int check_unused(const struct target *t)
+{
+	int fd = open(t->device, O_RDONLY | O_EXCL | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
 int target_unmount(struct target *t)
 {
-	int tries;
-
-	for (tries = 0; tries < 200; tries++) {
-		if (!umount(t->dir))
-			return 0;
-		if (errno != EBUSY)
-			break;
-		usleep(5000);
-	}
-	return -errno;
+	return umount(t->dir) ? -errno : check_unused(t);
 }
 
 static int control(unsigned long request, void *arg)

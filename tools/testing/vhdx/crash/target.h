@@ -61,6 +61,9 @@ struct target {
 void target_init(struct target *t, const struct setup *setup, const char *device,
 		 unsigned int number);
 
+/* First of all: what is mounted from now on nobody else can see. */
+void target_hide_mounts(void);
+
 /* Make the file system and the image in it; errors end the program. */
 void target_make(struct target *t);
 
