@@ -35,6 +35,9 @@ steps() {
 	no | fuzz | 420 | $testing/fuzz/run.sh
 	yes | tools | 600 | build_tools
 	yes | tool | 1200 | build_tools && $testing/tool/run.sh
+	yes | crash-model | 300 | build_tools && build/vhdx-crash model
+	no | crash | 900 | crash_quick
+	no | crash-defects | 1800 | $testing/crash/defects.sh
 	yes | model | 900 | python3 $testing/images/selftest.py
 	yes | build-6.1 | 900 | $testing/vm/build-module 6.1
 	yes | build-6.12 | 900 | $testing/vm/build-module 6.12
@@ -53,7 +56,12 @@ steps() {
 
 # One make at a time writes to build/.
 build_tools() {
-	flock "$logs/tools.lock" make -s tools
+	flock "$logs/tools.lock" make -s tools crash-tool
+}
+
+# Some power cuts; make crash has more.
+crash_quick() {
+	SEED=1 SEEDS=2 COUNT=600 SECONDS_MAX=880 "$testing/crash/campaign.sh"
 }
 
 # The unit tests once more, inside a kernel. Its log is the only way out.

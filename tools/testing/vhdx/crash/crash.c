@@ -39,8 +39,7 @@
 #include "target.h"
 #include "trace.h"
 
-#define FILE_MAGIC	0x3172637864687600ULL
-#define META_LEN	(8U << 20)	/* headers, log, metadata, BAT: all before */
+#define FILE_MAGIC	0x3272637864687600ULL
 #define HOLD_PERCENT	10
 #define JOBS_MAX	16
 #define SHOWN_MAX	20
@@ -82,7 +81,7 @@ static void record_run(struct run *run, struct target *t, struct trace *tr)
 	if (ret)
 		errx(2, "mount: %s", strerror(-ret));
 	load_run(t, tr);
-	meta_find(&run->meta, t->image, META_LEN);
+	meta_find(&run->meta, t->image);
 	ret = target_unmount(t);
 	if (ret)
 		errx(2, "unmount: %s", strerror(-ret));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,7 @@
 #include "trace.h"
 
 #define NR_THREADS	4
-#define NR_ROUNDS	6
-#define NR_OPS		55		/* per thread and round */
-#define NR_SPARSE	480		/* blocks with little in them */
+#define NR_SPARSE	800		/* blocks with little in them */
 #define NR_HOT		24		/* blocks that are written again and again */
 #define NR_LARGE	2		/* blocks for large writes */
 #define HOT_LEN		(64 * 1024U)
@@ -29,10 +28,29 @@
 #define IDLE_SECONDS	4		/* longer than the driver waits */
 
 /**
+ * struct round - what happens between two attaches
+ * @nr_ops: operations of each thread
+ * @flushes: percentage of them that are flushes
+ * @idle: at the end, until the driver empties the log; then some more
+ */
+struct round {
+	u32	nr_ops;
+	u32	flushes;
+	bool	idle;
+};
+
+/* The third goes round a log of 1 MiB. */
+static const struct round rounds[] = {
+	{ 40, 12, false }, { 40, 12, true }, { 260, 35, false }, { 40, 12, false },
+	{ 20, 50, false },
+};
+
+/**
  * struct loader - one thread
  * @t: the target, attached
  * @tr: where it says what it does
  * @rnd: what it does
+ * @round: and how often
  * @buf: for LEN_MAX bytes
  * @fd: the virtual disk: direct I/O, or a descriptor of its own without
  */
@@ -40,6 +58,7 @@ struct loader {
 	struct target	*t;
 	struct trace	*tr;
 	struct random	rnd;
+	struct round	round;
 	void		*buf;
 	int		fd;
 };
@@ -152,8 +171,8 @@ static void *load_thread(void *arg)
 	struct loader *l = arg;
 	u32 i;
 
-	for (i = 0; i < NR_OPS; i++) {
-		if (random_chance(&l->rnd, 12))
+	for (i = 0; i < l->round.nr_ops; i++) {
+		if (random_chance(&l->rnd, l->round.flushes))
 			flush_op(l);
 		else
 			write_op(l);
@@ -161,7 +180,8 @@ static void *load_thread(void *arg)
 	return NULL;
 }
 
-static void load_round(struct target *t, struct trace *tr, u32 round)
+static void run_threads(struct target *t, struct trace *tr, const struct round *round,
+			u32 number)
 {
 	struct loader loaders[NR_THREADS];
 	pthread_t threads[NR_THREADS];
@@ -170,7 +190,8 @@ static void load_round(struct target *t, struct trace *tr, u32 round)
 	for (i = 0; i < NR_THREADS; i++) {
 		loaders[i] = (struct loader){
 			.t = t, .tr = tr, .fd = t->fd,
-			.rnd = random_start(t->setup->seed, 1000 + round * NR_THREADS + i),
+			.rnd = random_start(t->setup->seed, 1000 + number * NR_THREADS + i),
+			.round = *round,
 			.buf = aligned_alloc(4096, LEN_MAX),
 		};
 		if (!loaders[i].buf ||
@@ -198,16 +219,15 @@ static void detach_op(struct target *t, struct trace *tr)
 void load_run(struct target *t, struct trace *tr)
 {
 	char why[256];
-	u32 round;
+	u32 i;
 
-	for (round = 0; round < NR_ROUNDS; round++) {
+	for (i = 0; i < ARRAY_SIZE(rounds); i++) {
 		if (target_attach(t, 0, why, sizeof(why)))
-			errx(2, "round %u: %s", round, why);
-		load_round(t, tr, round);
-		/* Once the log is emptied by the driver itself, and used again. */
-		if (round == 1) {
+			errx(2, "round %u: %s", i, why);
+		run_threads(t, tr, &rounds[i], 2 * i);
+		if (rounds[i].idle) {
 			sleep(IDLE_SECONDS);
-			load_round(t, tr, NR_ROUNDS);
+			run_threads(t, tr, &rounds[i], 2 * i + 1);
 		}
 		detach_op(t, tr);
 	}

@@ -18,63 +18,92 @@
 
 /* Events after a write to the image's structures that count as near. */
 #define NEAR		8
-#define WEIGHT_NEAR	6
+
+/* Headers and BAT are written in place more rarely than the log. */
+static const struct {
+	u64	off, len;
+	u32	weight;
+} structures[] = {
+	{ 0, 1 << 20, 16 }, { 1 << 20, 1 << 20, 4 }, { 2 << 20, 6 << 20, 16 },
+};
 
 struct extents {
 	struct fiemap		map;
 	struct fiemap_extent	list[META_MAX];
 };
 
-void meta_find(struct meta *meta, const char *path, u64 len)
+static void add_extent(struct meta *meta, const struct fiemap_extent *ext, u64 off,
+		       u64 len, u32 weight)
+{
+	u64 begin = ext->fe_logical > off ? ext->fe_logical : off;
+	u64 end = ext->fe_logical + ext->fe_length;
+
+	end = end < off + len ? end : off + len;
+	if (meta->nr == META_MAX)
+		errx(2, "the image has more than %u extents", META_MAX);
+	meta->weight[meta->nr] = weight;
+	meta->off[meta->nr] = ext->fe_physical + begin - ext->fe_logical;
+	meta->len[meta->nr++] = end - begin;
+}
+
+static void find_extents(struct meta *meta, int fd, u64 off, u64 len, u32 weight)
 {
 	struct extents *ext = calloc(1, sizeof(*ext));
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	u32 i;
 
-	if (fd < 0 || !ext || fsync(fd))
-		err(2, "%s", path);
+	if (!ext)
+		err(2, "no memory for extents");
+	ext->map.fm_start = off;
 	ext->map.fm_length = len;
 	ext->map.fm_extent_count = META_MAX;
 	if (ioctl(fd, FS_IOC_FIEMAP, &ext->map))
-		err(2, "%s: FIEMAP", path);
-	*meta = (struct meta){ .nr = ext->map.fm_mapped_extents };
-	if (!meta->nr || meta->nr == META_MAX)
-		errx(2, "%s: %u extents", path, meta->nr);
-	for (i = 0; i < meta->nr; i++) {
-		u64 behind = len - ext->list[i].fe_logical;
-
-		meta->off[i] = ext->list[i].fe_physical;
-		meta->len[i] = ext->list[i].fe_length < behind ?
-			       ext->list[i].fe_length : behind;
-	}
-	close(fd);
+		err(2, "FIEMAP");
+	for (i = 0; i < ext->map.fm_mapped_extents; i++)
+		add_extent(meta, &ext->list[i], off, len, weight);
 	free(ext);
 }
 
-static bool touches(const struct meta *meta, const struct event *ev)
+void meta_find(struct meta *meta, const char *path)
 {
-	u32 i;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t i;
 
-	for (i = 0; i < meta->nr; i++)
+	if (fd < 0 || fsync(fd))
+		err(2, "%s", path);
+	*meta = (struct meta){ };
+	for (i = 0; i < sizeof(structures) / sizeof(*structures); i++)
+		find_extents(meta, fd, structures[i].off, structures[i].len,
+			     structures[i].weight);
+	close(fd);
+}
+
+/* How important is what the event writes? */
+static u32 weight_of(const struct meta *meta, const struct event *ev)
+{
+	u32 i, weight = 1;
+
+	for (i = 0; i < meta->nr && ev->type == TRACE_WRITE; i++)
 		if (ev->off < meta->off[i] + meta->len[i] &&
-		    meta->off[i] < ev->off + ev->len)
-			return true;
-	return false;
+		    meta->off[i] < ev->off + ev->len && meta->weight[i] > weight)
+			weight = meta->weight[i];
+	return weight;
 }
 
 /* The weight of a cut before event @i, for all of them; returns the sum. */
 static u64 weigh(u8 *weight, const struct trace *tr, const struct meta *meta)
 {
-	u32 i, last = TRACE_NONE;
 	u64 sum = 0;
+	u32 i, n;
 
-	for (i = 0; i <= tr->nr; i++) {
-		weight[i] = last != TRACE_NONE && i - last <= NEAR ? WEIGHT_NEAR : 1;
-		sum += weight[i];
-		if (i < tr->nr && tr->events[i].type == TRACE_WRITE &&
-		    touches(meta, &tr->events[i]))
-			last = i;
+	memset(weight, 1, tr->nr + 1);
+	for (i = 0; i < tr->nr; i++) {
+		u32 more = weight_of(meta, &tr->events[i]);
+
+		for (n = i + 1; n <= i + NEAR && n <= tr->nr; n++)
+			weight[n] = weight[n] > more ? weight[n] : (u8)more;
 	}
+	for (i = 0; i <= tr->nr; i++)
+		sum += weight[i];
 	return sum;
 }
 
@@ -96,7 +125,7 @@ u32 pick_cuts(struct cut *cuts, u32 nr, const struct trace *tr,
 		while (pos < tr->nr && behind + weight[pos] <= at)
 			behind += weight[pos++];
 		cuts[i] = (struct cut){ .pos = pos, .variant = i };
-		near += weight[pos] == WEIGHT_NEAR;
+		near += weight[pos] > 1;
 	}
 	free(weight);
 	return near;

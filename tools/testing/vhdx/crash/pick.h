@@ -18,18 +18,23 @@ struct trace;
 /**
  * struct meta - where on the disk the image's structures are
  * @nr: number of the ranges
+ * @weight: how much more often cuts are made after a write there
  * @off: their first bytes
  * @len: their lengths
  */
 struct meta {
 	u32	nr;
+	u32	weight[META_MAX];
 	u32	pad;
 	u64	off[META_MAX];
 	u64	len[META_MAX];
 };
 
-/* The first @len bytes of the file @path. Errors end the program. */
-void meta_find(struct meta *meta, const char *path, u64 len);
+/*
+ * Headers, log and BAT of the image @path, as libvhdx makes one. Errors end
+ * the program.
+ */
+void meta_find(struct meta *meta, const char *path);
 
 /* @nr cuts, by position; returns how many of them are near a write to @meta. */
 u32 pick_cuts(struct cut *cuts, u32 nr, const struct trace *tr,

@@ -12,6 +12,9 @@
 #include "random.h"
 #include "trace.h"
 
+/* Not torn, see platter.h. */
+#define SUPERBLOCK_LEN	4096
+
 void walker_init(struct walker *w, const struct trace *tr, struct disk *disk)
 {
 	*w = (struct walker){ .tr = tr, .disk = disk };
@@ -94,6 +97,8 @@ static void put_some(const struct walker *w, u32 n, struct random *rnd, u32 perc
 {
 	u32 i, nr = nr_sectors(w, w->pending[n]);
 
+	if (w->tr->events[w->pending[n]].off < SUPERBLOCK_LEN)
+		percent = random_chance(rnd, percent) ? 100 : 0;
 	for (i = 0; i < nr; i++)
 		if (random_chance(rnd, percent))
 			put_sector(w, w->pending[n], i);

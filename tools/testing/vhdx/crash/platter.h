@@ -10,6 +10,10 @@
  * torn. Of two writes to one sector the one that arrived later wins, if both
  * are there.
  *
+ * One exception is made for the file system's sake: ext4 writes its superblock,
+ * two sectors, in place and does not mount when they do not match. What a write
+ * puts into the first 4 KiB of the disk is there as a whole or not at all.
+ *
  * A walker goes forward through a trace and keeps the platter at what is
  * stable; what is pending can then be scattered over it, at random.
  */

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# make crash: cut power again and again, and look what comes up.
+#
+#   SEED=1 SEEDS=20	the first seed, and how many
+#   COUNT=500		cuts for each seed and file system
+#   FS="ext4 xfs"	file systems below the image
+#   KERNEL=uml		machine to run in, see ../vm/README.md
+#   STATE=DIR		where results are kept
+#   SECONDS_MAX=3500	stop after that; the next call goes on
+#
+# Results are kept by what they depend on, so a campaign that was stopped goes
+# on where it was. KTAP; the exit status is 0 if every run was made and nothing
+# was violated.
+
+. "$(dirname -- "$0")/lib.sh"
+
+SEED=${SEED:-1} SEEDS=${SEEDS:-20} COUNT=${COUNT:-500} FS=${FS:-ext4 xfs}
+LAST=$((SEED + SEEDS - 1))
+STATE=${STATE:-$REPO/build/crash/$(sources_key)-$KERNEL}
+
+# wanted FS: the lines of this campaign in the results
+wanted() {
+	awk -v fs="$1" -v first="$SEED" -v last="$LAST" -v cuts="$COUNT:" \
+		'$1 == fs && $2 >= first && $2 <= last && $3 == cuts' "$STATE/results" 2>/dev/null
+}
+
+# report NUMBER FS
+report() {
+	local lines=$STATE/report runs violations ok=ok
+
+	wanted "$2" >"$lines"
+	runs=$(wc -l <"$lines")
+	violations=$(total "$lines" violations)
+	[[ $runs == "$SEEDS" && $violations == 0 ]] || { ok='not ok'; failed=1; }
+	echo "$ok $1 $2: $runs of $SEEDS seeds from $SEED"
+	echo "# cuts: $(total "$lines" cuts), near metadata: $(total "$lines" 'near metadata')," \
+		"during recovery: $(total "$lines" 'during recovery')," \
+		"judged by others: $(total "$lines" 'judged by others'), violations: $violations"
+	rm -f "$lines"
+}
+
+build_tool
+mkdir -p "$STATE"
+echo "KTAP version 1"
+machine "${SECONDS_MAX:-3500}" "$STATE" "$COUNT" "$FS" "$SEED" "$LAST" | sed 's/^/# /'
+status=${PIPESTATUS[0]} failed=0 number=0
+for fs in $FS; do
+	report $((++number)) "$fs"
+done
+# The machine has more to say than the results: a warning of the kernel.
+ok=ok
+((status <= 1)) || { ok='not ok'; failed=1; }
+echo "$ok $((++number)) the machine (status $status)"
+echo "1..$number"
+exit $failed

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# defects.sh [NAME...]: can the campaign fail? Each patch in defects/ is applied
+# to a copy of the driver and must be found, within SEEDS seeds of COUNT cuts
+# on FS. KTAP.
+
+. "$(dirname -- "$0")/lib.sh"
+
+SEED=${SEED:-1} SEEDS=${SEEDS:-8} COUNT=${COUNT:-1500} FS=${FS:-ext4}
+WORK=$REPO/build/crash/defects
+
+# A copy of the driver with defect NAME.
+plant() {
+	rm -rf "${WORK:?}/$1"
+	mkdir -p "$WORK/$1/src" "$WORK/$1/state"
+	( cd "$REPO" && tar -c --exclude-from=scripts/dkms-exclude \
+		dkms.conf Kbuild COPYING drivers/block/vhdx include/uapi/linux/vhdx.h ) |
+		tar -x --no-same-owner -C "$WORK/$1/src" &&
+		patch -s -p1 -d "$WORK/$1/src" <"$HERE/defects/$1.patch"
+}
+
+# hunt NAME: its first violation, and in what
+hunt() {
+	VHDX_SRC=$WORK/$1/src machine 1500 "$WORK/$1/state" "$COUNT" "$FS" "$SEED" \
+		$((SEED + SEEDS - 1)) until-violation >"$WORK/$1/log" 2>&1
+	grep -m1 VIOLATION "$WORK/$1/log"
+}
+
+build_tool
+echo "KTAP version 1"
+number=0 failed=0
+(($#)) || { names=("$HERE"/defects/*.patch); names=("${names[@]##*/}"); set -- "${names[@]%.patch}"; }
+for name; do
+	if ! plant "$name" >"$WORK.log" 2>&1; then
+		echo "not ok $((++number)) $name: the patch does not apply"
+		sed 's/^/# /' "$WORK.log"
+		failed=1
+	elif found=$(hunt "$name"); then
+		echo "ok $((++number)) $name is found"
+		echo "# $(wc -l <"$WORK/$name/state/results") runs; $found"
+	else
+		echo "not ok $((++number)) $name is not found"
+		tail -n 5 "$WORK/$name/log" | sed 's/^/# /'
+		failed=1
+	fi
+	rm -f "$WORK/$name"/state/*.trace
+done
+echo "1..$number"
+exit $failed
