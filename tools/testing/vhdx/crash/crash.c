@@ -88,28 +88,17 @@ static void record_run(struct run *run, struct target *t, struct trace *tr)
 }
 
 static void save_run(const char *path, const struct run *run, const struct trace *tr,
-		     const u8 *begin)
+		     const struct disk *begin)
 {
-	const struct disk disk = { .mem = (u8 *)begin, .size = run->setup.disk_size };
 	FILE *out = fopen(path, "w");
 
 	if (!out)
 		err(2, "%s", path);
 	save_bytes(out, run, sizeof(*run));
 	trace_save(tr, out);
-	disk_save(&disk, out);
+	disk_save(begin, out);
 	if (fclose(out))
 		err(2, "%s", path);
-}
-
-/* A copy that takes no memory where the disk is empty. */
-static u8 *copy_disk(const struct disk *disk)
-{
-	struct disk copy;
-
-	disk_init(&copy, disk->size);
-	disk_write(&copy, 0, disk->mem, (u32)disk->size);
-	return copy.mem;
 }
 
 static int cmd_record(int argc, char **argv)
@@ -117,9 +106,8 @@ static int cmd_record(int argc, char **argv)
 	struct run run = { .magic = FILE_MAGIC };
 	struct target target;
 	struct trace tr;
-	struct disk disk;
+	struct disk disk, begin;
 	struct nbd nbd;
-	u8 *begin;
 
 	if (argc != 4)
 		return -1;
@@ -131,13 +119,13 @@ static int cmd_record(int argc, char **argv)
 	nbd_start(&nbd, 0, &disk, &tr);
 	target_init(&target, &run.setup, nbd.path, 0);
 	target_make(&target);
-	begin = copy_disk(&disk);
+	disk_copy(&begin, &disk);
 	trace_reset(&tr);
 	nbd.rnd = random_start(run.setup.seed, 3);
 	nbd.hold = HOLD_PERCENT;
 	record_run(&run, &target, &tr);
 	nbd_stop(&nbd);
-	save_run(argv[3], &run, &tr, begin);
+	save_run(argv[3], &run, &tr, &begin);
 	printf("%u events, %llu bytes written\n", tr.nr, tr.blob_len);
 	return 0;
 }
@@ -196,7 +184,7 @@ struct tally {
 };
 
 /* Told to stop: a device that is left behind would stay. */
-static volatile sig_atomic_t stopped;
+static atomic_int stopped;
 
 static void stop(int sig)
 {
@@ -219,7 +207,7 @@ static void work(struct campaign *cam, struct tally *tally, u32 job)
 	u32 i;
 
 	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->disk,
-		      cam->library);
+		     cam->library);
 	for (i = job; i < cam->nr_cuts && !stopped; i += cam->jobs) {
 		bool judged = cam->judge && i % cam->judge_every == 0;
 

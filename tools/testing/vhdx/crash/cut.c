@@ -92,11 +92,10 @@ static int recover(struct cutter *c, const struct cut *cut, u32 nr)
 	const char *way = set_platter(c, cut, nr);
 
 	trace_reset(c->level[nr]);
-	if (c->rec.library) {
+	if (c->rec.library)
 		loop_set(&c->loop, &c->disk);
-	} else {
+	else
 		c->nbd.trace = c->level[nr];
-	}
 	if (!recovery_run(&c->rec, &c->target))
 		return 0;
 	snprintf(c->why, sizeof(c->why), "cut %u.%u, level %u, disk kept %s: %s",

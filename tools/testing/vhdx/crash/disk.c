@@ -55,7 +55,8 @@ void disk_write(struct disk *disk, u64 off, const void *buf, u32 len)
 	for (; len; off += n, from += n, len -= n) {
 		n = PAGE - off % PAGE;
 		n = n < len ? n : len;
-		if (!memcmp(disk->mem + off, from, n))
+		if (!disk_is_used(disk, (u32)(off / PAGE)) ? is_zero(from, n) :
+		    !memcmp(disk->mem + off, from, n))
 			continue;
 		if (disk->undo)
 			save_page(disk, (u32)(off / PAGE));
@@ -81,6 +82,16 @@ void disk_undo(struct disk *disk)
 	disk->undo = false;
 }
 
+void disk_copy(struct disk *copy, const struct disk *disk)
+{
+	u32 page;
+
+	disk_init(copy, disk->size);
+	for (page = 0; page < disk->size / PAGE; page++)
+		if (disk_is_used(disk, page))
+			disk_write(copy, (u64)page * PAGE, disk->mem + (u64)page * PAGE, PAGE);
+}
+
 void disk_save(const struct disk *disk, FILE *out)
 {
 	u32 page, end = (u32)(disk->size / PAGE);
@@ -88,7 +99,7 @@ void disk_save(const struct disk *disk, FILE *out)
 	for (page = 0; page < end; page++) {
 		const u8 *p = disk->mem + (u64)page * PAGE;
 
-		if (is_zero(p, PAGE))
+		if (!disk_is_used(disk, page))
 			continue;
 		save_bytes(out, &page, sizeof(page));
 		save_bytes(out, p, PAGE);

@@ -36,7 +36,7 @@ struct disk {
 
 void disk_init(struct disk *disk, u64 size);
 
-/* Zeros over zeros take no memory. */
+/* Zeros where nothing was written take no memory, not even a page fault. */
 void disk_write(struct disk *disk, u64 off, const void *buf, u32 len);
 
 /* From now on what changes can be undone; what was to be undone before, is. */
@@ -44,6 +44,14 @@ void disk_begin(struct disk *disk);
 
 /* Back to how it was at disk_begin(); what changes next stays. */
 void disk_undo(struct disk *disk);
+
+/* @copy becomes the same. */
+void disk_copy(struct disk *copy, const struct disk *disk);
+
+static inline bool disk_is_used(const struct disk *disk, u32 page)
+{
+	return disk->used[page / 64] & 1ULL << (page % 64);
+}
 
 /* To and from a file, without the pages that are zero. */
 void disk_save(const struct disk *disk, FILE *out);

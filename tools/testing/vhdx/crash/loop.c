@@ -84,7 +84,7 @@ void loop_set(struct loop *loop, const struct disk *disk)
 	u32 page;
 
 	for (page = 0; page < disk->size / PAGE; page++)
-		if (disk->used[page / 64] & 1ULL << (page % 64))
+		if (disk_is_used(disk, page))
 			copy_page(loop, disk, (u64)page * PAGE);
 	copy_strange(loop, disk);
 }
