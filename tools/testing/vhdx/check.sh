@@ -61,7 +61,7 @@ build_tools() {
 
 # Some power cuts; make crash has more.
 crash_quick() {
-	SEED=1 SEEDS=2 COUNT=600 SECONDS_MAX=880 "$testing/crash/campaign.sh"
+	SEED=1 SEEDS=2 COUNT=60 LIBRARY=1000 SECONDS_MAX=600 "$testing/crash/campaign.sh"
 }
 
 # The unit tests once more, inside a kernel. Its log is the only way out.

@@ -11,6 +11,8 @@
 /* Of so many cuts one is followed by cuts of the recovery. */
 #define NESTED_EVERY	8
 #define READ_ONLY_PERCENT	25
+/* Of so many cuts one is followed by a look at everything. */
+#define FULL_EVERY	8
 
 static struct trace *trace_new(void)
 {
@@ -136,6 +138,9 @@ int cutter_run(struct cutter *c, const struct cut *cut, const char *judge)
 	c->rec.pos = cut->pos;
 	c->rec.read_only = random_chance(&rnd, READ_ONLY_PERCENT);
 	c->rec.judge = judge;
+	c->rec.full = nested || c->rec.library || !random_below(&rnd, FULL_EVERY);
+	c->rec.rnd = rnd;
+	memset(c->rec.seen, 0, c->rec.or->nr_sectors * sizeof(*c->rec.seen));
 	disk_undo(&c->disk);
 	walker_advance(&c->walker, cut->pos);
 	wrong = recover(c, cut, 1);

@@ -4,7 +4,8 @@
 # Inside of a test machine: record each seed from FIRST to LAST on each file
 # system, cut power CUTS times in each run. A line per run goes to
 # STATE/results; runs that have one are left out. The trace of a run with
-# violations stays in STATE. Exit 1 if there were any.
+# violations stays in STATE, and that of every run with VHDX_CRASH_KEEP. Exit 1
+# if there were any.
 
 set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
@@ -30,7 +31,7 @@ one() {
 	ret=$?
 	echo "$1 $2 $cuts: $(tail -n 1 "$file.log")" >>"$state/results"
 	grep -v '^seed' "$file.log" | sed "s/^/$1 seed $2: /" | head -n 40
-	[[ $ret != 0 ]] || rm -f "$file.trace"
+	[[ $ret != 0 || -n ${VHDX_CRASH_KEEP:-} ]] || rm -f "$file.trace"
 	return $ret
 }
 

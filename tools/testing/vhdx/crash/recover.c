@@ -25,6 +25,8 @@
 #define PIECE_MAX	512U		/* sectors */
 #define GRAIN		8U		/* so many are read, whatever was written */
 #define GAP		32U		/* read rather than left out */
+#define RECENT		1500U		/* events before the cut */
+#define SAMPLE_PERCENT	10U		/* of what is older */
 
 /* Cut the sectors that were written into pieces, with some of what is around. */
 static void plan(struct recovery *rec)
@@ -88,15 +90,41 @@ static int check_piece(struct recovery *rec, const struct piece *p, u64 seed)
 	return 0;
 }
 
+/* Was anything of it written not long before the cut? */
+static bool is_recent(const struct recovery *rec, const struct piece *p)
+{
+	const struct oracle *or = rec->or;
+	u32 i, sector;
+
+	for (sector = p->sector; sector < or->nr_sectors; sector++) {
+		if (oracle_lba(or, sector) >= p->lba + p->nr)
+			break;
+		for (i = or->sectors[sector]; i < or->sectors[sector + 1]; i++)
+			if (or->writes[i].op < rec->pos &&
+			    or->writes[i].op + RECENT >= rec->pos)
+				return true;
+	}
+	return false;
+}
+
+static bool is_looked_at(const struct recovery *rec, const struct piece *p, u32 number)
+{
+	struct random rnd = random_start(rec->rnd.state, number);
+
+	return rec->full || is_recent(rec, p) || random_chance(&rnd, SAMPLE_PERCENT);
+}
+
 static int check_content(struct recovery *rec, struct target *t)
 {
 	u32 i;
 
 	for (i = 0; i < rec->nr_pieces; i++) {
 		const struct piece *p = &rec->pieces[i];
-		ssize_t n = pread(t->fd, rec->buf, (size_t)p->nr * SECTOR,
-				  (off_t)(p->lba * SECTOR));
+		ssize_t n;
 
+		if (!is_looked_at(rec, p, i))
+			continue;
+		n = pread(t->fd, rec->buf, (size_t)p->nr * SECTOR, (off_t)(p->lba * SECTOR));
 		if (n != (ssize_t)p->nr * SECTOR)
 			return complain(rec, "read of the virtual disk",
 					n < 0 ? -errno : -EIO);
@@ -206,8 +234,11 @@ static int check_library_content(struct recovery *rec, const struct libvhdx_imag
 	u32 i;
 
 	for (i = 0; i < rec->nr_pieces; i++) {
-		int ret = library_read(img, &rec->pieces[i], rec->buf);
+		int ret;
 
+		if (!is_looked_at(rec, &rec->pieces[i], i))
+			continue;
+		ret = library_read(img, &rec->pieces[i], rec->buf);
 		if (ret)
 			return complain(rec, "read of the image", ret);
 		if (check_piece(rec, &rec->pieces[i], seed))

@@ -5,7 +5,11 @@
 #ifndef CRASH_RECOVER_H
 #define CRASH_RECOVER_H
 
+#include <stdbool.h>
+
 #include <linux/types.h>
+
+#include "random.h"
 
 struct oracle;
 struct target;
@@ -29,6 +33,8 @@ struct piece {
  * @nr_pieces: their number
  * @buf: for one of them
  * @pos: where in the trace the power was cut
+ * @full: look at everything, not only at what was written lately and a sample
+ * @rnd: chooses the sample
  * @read_only: attach read-only first
  * @judge: a program that looks at the image, too, or NULL
  * @library: nothing is attached: libvhdx reads the image as it was left
@@ -42,6 +48,8 @@ struct recovery {
 	u32			nr_pieces;
 	u8			*buf;
 	u32			pos;
+	bool			full;
+	struct random		rnd;
 	bool			read_only;
 	const char		*judge;
 	bool			library;
