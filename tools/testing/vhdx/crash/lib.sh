@@ -29,7 +29,7 @@ machine() {
 	local limit=$1 state=$2
 
 	shift 2
-	TMPDIR='' "$REPO/tools/testing/vhdx/vm/run" --kernel "$KERNEL" --timeout "$limit" \
+	TMPDIR='' "$REPO/tools/testing/vhdx/vm/run" --kernel "$KERNEL" --cpus 1 --timeout "$limit" \
 		--share "$state" -- "$HERE/guest.sh" "$state" "$@"
 }
 
