@@ -31,8 +31,9 @@ library() {
 	local file name
 
 	for file in "$STATE"/*.trace; do
-		[[ -e $file ]] || continue
 		name=$(basename "$file" .trace)
+		[[ -e $file ]] || continue
+		! grep -qs "^${name/./ } $LIBRARY: " "$STATE/library" || continue
 		"$REPO/build/vhdx-crash" cut --library -j "$(nproc)" "$file" "$LIBRARY" \
 			>"$STATE/$name.library.log" 2>&1
 		case $? in
@@ -44,18 +45,23 @@ library() {
 	done
 }
 
-# report NUMBER FS CUTS FILE WORDS
+# report NUMBER FS CUTS FILE WORDS: what is judged is what is printed
 report() {
-	local lines=$STATE/report runs violations ok=ok
+	local lines=$STATE/report ok='not ok' runs cuts violations
 
 	wanted "$2" "$3" "$4" >"$lines"
 	runs=$(wc -l <"$lines")
+	cuts=$(total "$lines" cuts)
 	violations=$(total "$lines" violations)
-	[[ $runs == "$SEEDS" && $violations == 0 ]] || { ok='not ok'; failed=1; }
-	echo "$ok $1 $2, $5: $runs of $SEEDS seeds from $SEED"
-	echo "# cuts: $(total "$lines" cuts), near metadata: $(total "$lines" 'near metadata')," \
+	if ((runs == SEEDS && cuts == SEEDS * $3 && violations == 0)); then
+		ok=ok
+	else
+		failed=1
+	fi
+	echo "$ok $1 $2, $5: $runs of $SEEDS seeds from $SEED, $cuts cuts, $violations violations"
+	echo "# near metadata: $(total "$lines" 'near metadata')," \
 		"during recovery: $(total "$lines" 'during recovery')," \
-		"judged by others: $(total "$lines" 'judged by others'), violations: $violations"
+		"judged by others: $(total "$lines" 'judged by others')"
 	rm -f "$lines"
 }
 
