@@ -39,7 +39,7 @@
 #include "target.h"
 #include "trace.h"
 
-#define FILE_MAGIC	0x3272637864687600ULL
+#define FILE_MAGIC	0x3372637864687600ULL
 #define HOLD_PERCENT	10
 #define JOBS_MAX	16
 #define SHOWN_MAX	20

@@ -20,7 +20,7 @@
 #include "trace.h"
 
 #define NR_THREADS	4
-#define NR_SPARSE	800		/* blocks with little in them */
+#define NR_SPARSE	1000		/* blocks with little in them */
 #define NR_HOT		24		/* blocks that are written again and again */
 #define NR_LARGE	2		/* blocks for large writes */
 #define HOT_LEN		(64 * 1024U)
@@ -41,7 +41,7 @@ struct round {
 
 /* The third goes round a log of 1 MiB. */
 static const struct round rounds[] = {
-	{ 40, 12, false }, { 40, 12, true }, { 260, 35, false }, { 40, 12, false },
+	{ 40, 12, false }, { 40, 12, true }, { 400, 40, false }, { 40, 12, false },
 	{ 20, 50, false },
 };
 

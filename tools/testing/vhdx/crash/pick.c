@@ -10,21 +10,22 @@
 
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/kernel.h>
 
 #include "cut.h"
 #include "pick.h"
 #include "random.h"
 #include "trace.h"
 
-/* Events after a write to the image's structures that count as near. */
-#define NEAR		8
-
-/* Headers and BAT are written in place more rarely than the log. */
+/*
+ * Headers and BAT are written in place more rarely than the log, and after a
+ * checkpoint there is a flush before the next entry.
+ */
 static const struct {
 	u64	off, len;
-	u32	weight;
+	u8	weight, near;
 } structures[] = {
-	{ 0, 1 << 20, 16 }, { 1 << 20, 1 << 20, 4 }, { 2 << 20, 6 << 20, 16 },
+	{ 0, 1 << 20, 16, 8 }, { 1 << 20, 1 << 20, 4, 8 }, { 2 << 20, 6 << 20, 16, 24 },
 };
 
 struct extents {
@@ -33,7 +34,7 @@ struct extents {
 };
 
 static void add_extent(struct meta *meta, const struct fiemap_extent *ext, u64 off,
-		       u64 len, u32 weight)
+		       u64 len, u32 structure)
 {
 	u64 begin = ext->fe_logical > off ? ext->fe_logical : off;
 	u64 end = ext->fe_logical + ext->fe_length;
@@ -41,13 +42,14 @@ static void add_extent(struct meta *meta, const struct fiemap_extent *ext, u64 o
 	end = end < off + len ? end : off + len;
 	if (meta->nr == META_MAX)
 		errx(2, "the image has more than %u extents", META_MAX);
-	meta->weight[meta->nr] = weight;
+	meta->structure[meta->nr] = structure;
 	meta->off[meta->nr] = ext->fe_physical + begin - ext->fe_logical;
 	meta->len[meta->nr++] = end - begin;
 }
 
-static void find_extents(struct meta *meta, int fd, u64 off, u64 len, u32 weight)
+static void find_extents(struct meta *meta, int fd, u32 structure)
 {
+	u64 off = structures[structure].off, len = structures[structure].len;
 	struct extents *ext = calloc(1, sizeof(*ext));
 	u32 i;
 
@@ -59,34 +61,37 @@ static void find_extents(struct meta *meta, int fd, u64 off, u64 len, u32 weight
 	if (ioctl(fd, FS_IOC_FIEMAP, &ext->map))
 		err(2, "FIEMAP");
 	for (i = 0; i < ext->map.fm_mapped_extents; i++)
-		add_extent(meta, &ext->list[i], off, len, weight);
+		add_extent(meta, &ext->list[i], off, len, structure);
 	free(ext);
 }
 
 void meta_find(struct meta *meta, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t i;
+	u32 i;
 
 	if (fd < 0 || fsync(fd))
 		err(2, "%s", path);
 	*meta = (struct meta){ };
-	for (i = 0; i < sizeof(structures) / sizeof(*structures); i++)
-		find_extents(meta, fd, structures[i].off, structures[i].len,
-			     structures[i].weight);
+	for (i = 0; i < ARRAY_SIZE(structures); i++)
+		find_extents(meta, fd, i);
 	close(fd);
 }
 
-/* How important is what the event writes? */
-static u32 weight_of(const struct meta *meta, const struct event *ev)
+static bool touches(const struct meta *meta, u32 n, const struct event *ev)
 {
-	u32 i, weight = 1;
+	return ev->type == TRACE_WRITE && ev->off < meta->off[n] + meta->len[n] &&
+	       meta->off[n] < ev->off + ev->len;
+}
 
-	for (i = 0; i < meta->nr && ev->type == TRACE_WRITE; i++)
-		if (ev->off < meta->off[i] + meta->len[i] &&
-		    meta->off[i] < ev->off + ev->len && meta->weight[i] > weight)
-			weight = meta->weight[i];
-	return weight;
+/* Event @i happened: what comes next is worth more cuts. */
+static void make_likely(u8 *weight, const struct trace *tr, u32 i, u32 structure)
+{
+	u32 n, end = i + structures[structure].near;
+
+	for (n = i + 1; n <= end && n <= tr->nr; n++)
+		if (weight[n] < structures[structure].weight)
+			weight[n] = structures[structure].weight;
 }
 
 /* The weight of a cut before event @i, for all of them; returns the sum. */
@@ -96,12 +101,10 @@ static u64 weigh(u8 *weight, const struct trace *tr, const struct meta *meta)
 	u32 i, n;
 
 	memset(weight, 1, tr->nr + 1);
-	for (i = 0; i < tr->nr; i++) {
-		u32 more = weight_of(meta, &tr->events[i]);
-
-		for (n = i + 1; n <= i + NEAR && n <= tr->nr; n++)
-			weight[n] = weight[n] > more ? weight[n] : (u8)more;
-	}
+	for (i = 0; i < tr->nr; i++)
+		for (n = 0; n < meta->nr; n++)
+			if (touches(meta, n, &tr->events[i]))
+				make_likely(weight, tr, i, meta->structure[n]);
 	for (i = 0; i <= tr->nr; i++)
 		sum += weight[i];
 	return sum;

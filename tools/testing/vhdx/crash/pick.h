@@ -18,13 +18,13 @@ struct trace;
 /**
  * struct meta - where on the disk the image's structures are
  * @nr: number of the ranges
- * @weight: how much more often cuts are made after a write there
+ * @structure: which of them it is
  * @off: their first bytes
  * @len: their lengths
  */
 struct meta {
 	u32	nr;
-	u32	weight[META_MAX];
+	u32	structure[META_MAX];
 	u32	pad;
 	u64	off[META_MAX];
 	u64	len[META_MAX];
