@@ -39,7 +39,7 @@
 #include "target.h"
 #include "trace.h"
 
-#define FILE_MAGIC	0x3372637864687600ULL
+#define FILE_MAGIC	0x3472637864687600ULL
 #define HOLD_PERCENT	10
 #define JOBS_MAX	16
 #define SHOWN_MAX	20
@@ -207,7 +207,7 @@ static void work(struct campaign *cam, struct tally *tally, u32 job)
 	u32 i;
 
 	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->disk,
-		     cam->library);
+		     cam->run.meta.image, cam->library);
 	for (i = job; i < cam->nr_cuts && !stopped; i += cam->jobs) {
 		bool judged = cam->judge && i % cam->judge_every == 0;
 
@@ -355,6 +355,7 @@ static int cmd_dump(int argc, char **argv)
 	parse_pos(cam.cuts, argv[2]);
 	c.setup = &cam.run.setup;
 	c.disk = cam.disk;
+	c.image = cam.run.meta.image;
 	cutter_set(&c, &cam.tr, cam.cuts);
 	save_bytes(out, c.disk.mem, c.disk.size);
 	return fclose(out) ? 2 : 0;

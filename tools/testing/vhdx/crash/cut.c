@@ -26,12 +26,12 @@ static struct trace *trace_new(void)
 
 void cutter_start(struct cutter *c, unsigned int number, const struct setup *setup,
 		  struct trace *tr, const struct oracle *or, const struct disk *disk,
-		  bool library)
+		  const u8 *image, bool library)
 {
 	u32 i;
 
-	*c = (struct cutter){ .setup = setup, .disk = *disk };
-	walker_init(&c->walker, tr, &c->disk);
+	*c = (struct cutter){ .setup = setup, .disk = *disk, .image = image };
+	walker_init(&c->walker, tr, &c->disk, c->image);
 	c->level[0] = tr;
 	for (i = 1; i <= CUT_LEVELS; i++)
 		c->level[i] = trace_new();
@@ -74,7 +74,7 @@ static const char *set_platter(struct cutter *c, const struct cut *cut, u32 nr)
 		struct walker w;
 
 		rnd = cut_random(c, cut, i);
-		walker_init(&w, c->level[i], &c->disk);
+		walker_init(&w, c->level[i], &c->disk, c->image);
 		walker_advance(&w, random_below(&rnd, c->level[i]->nr + 1));
 		way = walker_scatter(&w, &rnd);
 		walker_free(&w);
@@ -84,7 +84,7 @@ static const char *set_platter(struct cutter *c, const struct cut *cut, u32 nr)
 
 const char *cutter_set(struct cutter *c, const struct trace *tr, const struct cut *cut)
 {
-	walker_init(&c->walker, tr, &c->disk);
+	walker_init(&c->walker, tr, &c->disk, c->image);
 	walker_advance(&c->walker, cut->pos);
 	return set_platter(c, cut, 1);
 }

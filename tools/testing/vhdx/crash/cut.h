@@ -33,6 +33,7 @@ struct cut {
  * struct cutter - one worker
  * @setup: of the run
  * @disk: the platter
+ * @image: what of it is the image's, see struct walker
  * @walker: goes through the recorded run
  * @level: what happened after each cut; the first is the recorded run
  * @nbd: serves @disk, if a driver is tested
@@ -45,6 +46,7 @@ struct cut {
 struct cutter {
 	const struct setup	*setup;
 	struct disk		disk;
+	const u8		*image;
 	struct walker		walker;
 	struct trace		*level[CUT_LEVELS + 1];
 	struct nbd		nbd;
@@ -61,7 +63,7 @@ struct cutter {
  */
 void cutter_start(struct cutter *c, unsigned int number, const struct setup *setup,
 		  struct trace *tr, const struct oracle *or, const struct disk *disk,
-		  bool library);
+		  const u8 *image, bool library);
 void cutter_stop(struct cutter *c);
 
 /* Only the disk as the cut leaves it; c->setup and c->disk are set. */

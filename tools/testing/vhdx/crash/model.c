@@ -60,6 +60,8 @@ static u32 end(struct trace *tr, u32 ref)
 /* All the letters that sector @lba may hold at the end of the trace, sorted. */
 static const char *possible(const struct trace *tr, u64 lba)
 {
+	/* The first 16 KiB of the disk are the image's. */
+	static const u8 image[DISK_SIZE / 4096 / 8] = { 0x0f };
 	static char letters[128], found[128];
 	struct random rnd = random_start(1, lba);
 	struct walker w;
@@ -68,7 +70,7 @@ static const char *possible(const struct trace *tr, u64 lba)
 
 	disk_init(&disk, DISK_SIZE);
 	memset(letters, 0, sizeof(letters));
-	walker_init(&w, tr, &disk);
+	walker_init(&w, tr, &disk, image);
 	walker_advance(&w, tr->nr);
 	for (i = 0; i < NR_SCATTERS; i++) {
 		disk_begin(&disk);
@@ -128,6 +130,39 @@ static void test_fua(void)
 	put(&tr, 8, 1, 'c', false);
 	expect_possible(&tr, 8, "bc", "a newer write may");
 	trace_free(&tr);
+}
+
+/* Are two sectors, both pending, ever seen one without the other? */
+static bool is_torn(u64 lba)
+{
+	static const u8 image[DISK_SIZE / 4096 / 8] = { 0x0f };
+	struct random rnd = random_start(2, lba);
+	struct walker w;
+	struct trace tr;
+	struct disk disk;
+	bool torn = false;
+	u32 i;
+
+	trace_init(&tr);
+	disk_init(&disk, DISK_SIZE);
+	put(&tr, lba, 2, 'a', false);
+	walker_init(&w, &tr, &disk, image);
+	walker_advance(&w, tr.nr);
+	for (i = 0; i < NR_SCATTERS; i++) {
+		disk_begin(&disk);
+		walker_scatter(&w, &rnd);
+		torn |= disk.mem[lba * SECTOR] != disk.mem[(lba + 1) * SECTOR];
+	}
+	walker_free(&w);
+	trace_free(&tr);
+	return torn;
+}
+
+static void test_tearing(void)
+{
+	expect(is_torn(12), "a write to the image is torn at 512 bytes");
+	expect(!is_torn(34), "one of the file system is not");
+	expect(is_torn(39), "unless at a multiple of 4096");
 }
 
 static void test_disk(void)
@@ -221,6 +256,7 @@ unsigned int model_run(void)
 	test_disk();
 	test_flush();
 	test_fua();
+	test_tearing();
 	test_stamp();
 	test_oracle();
 	printf("1..%u\n", nr_cases);

@@ -33,6 +33,8 @@ struct extents {
 	struct fiemap_extent	list[META_MAX];
 };
 
+#define PAGE	4096U
+
 static void add_extent(struct meta *meta, const struct fiemap_extent *ext, u64 off,
 		       u64 len, u32 structure)
 {
@@ -65,6 +67,39 @@ static void find_extents(struct meta *meta, int fd, u32 structure)
 	free(ext);
 }
 
+/* The next extents of the file from *@off on; *@off is then behind them. */
+static bool mark_extents(struct meta *meta, struct extents *ext, int fd, u64 *off)
+{
+	u32 i;
+
+	memset(ext, 0, sizeof(*ext));
+	ext->map.fm_start = *off;
+	ext->map.fm_length = FIEMAP_MAX_OFFSET - *off;
+	ext->map.fm_extent_count = META_MAX;
+	if (ioctl(fd, FS_IOC_FIEMAP, &ext->map))
+		err(2, "FIEMAP");
+	for (i = 0; i < ext->map.fm_mapped_extents; i++) {
+		const struct fiemap_extent *e = &ext->list[i];
+		u64 page, end = (e->fe_physical + e->fe_length) / PAGE;
+
+		if (end > 8 * IMAGE_MAP)
+			errx(2, "the image leaves the disk");
+		for (page = e->fe_physical / PAGE; page < end; page++)
+			meta->image[page / 8] |= 1U << (page % 8);
+		*off = e->fe_logical + e->fe_length;
+	}
+	return i;
+}
+
+static void mark_image(struct meta *meta, int fd)
+{
+	struct extents ext;
+	u64 off = 0;
+
+	while (mark_extents(meta, &ext, fd, &off))
+		;
+}
+
 void meta_find(struct meta *meta, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -75,6 +110,7 @@ void meta_find(struct meta *meta, const char *path)
 	*meta = (struct meta){ };
 	for (i = 0; i < ARRAY_SIZE(structures); i++)
 		find_extents(meta, fd, i);
+	mark_image(meta, fd);
 	close(fd);
 }
 

@@ -14,6 +14,7 @@ struct cut;
 struct trace;
 
 #define META_MAX	64
+#define IMAGE_MAP	(512U << 20 >> 15)	/* a bit for 4 KiB of 512 MiB */
 
 /**
  * struct meta - where on the disk the image's structures are
@@ -21,6 +22,7 @@ struct trace;
  * @structure: which of them it is
  * @off: their first bytes
  * @len: their lengths
+ * @image: bit for each 4 KiB of the disk that are the image's
  */
 struct meta {
 	u32	nr;
@@ -28,10 +30,11 @@ struct meta {
 	u32	pad;
 	u64	off[META_MAX];
 	u64	len[META_MAX];
+	u8	image[IMAGE_MAP];
 };
 
 /*
- * Headers, log and BAT of the image @path, as libvhdx makes one. Errors end
+ * Headers, log and BAT of the image @path, and all of it, as libvhdx makes one. Errors end
  * the program.
  */
 void meta_find(struct meta *meta, const char *path);

@@ -12,12 +12,12 @@
 #include "random.h"
 #include "trace.h"
 
-/* Not torn, see platter.h. */
-#define SUPERBLOCK_LEN	4096
+#define PAGE_SECTORS	(4096 / SECTOR)
 
-void walker_init(struct walker *w, const struct trace *tr, struct disk *disk)
+void walker_init(struct walker *w, const struct trace *tr, struct disk *disk,
+		 const u8 *image)
 {
-	*w = (struct walker){ .tr = tr, .disk = disk };
+	*w = (struct walker){ .tr = tr, .disk = disk, .image = image };
 	w->pending = malloc((tr->nr + 1) * sizeof(*w->pending));
 	if (!w->pending)
 		err(2, "no memory for a walk");
@@ -92,16 +92,30 @@ void walker_advance(struct walker *w, u32 pos)
 	}
 }
 
+/* Sectors of write @idx from its sector @i on that stay together. */
+static u32 atom(const struct walker *w, u32 idx, u32 i)
+{
+	u64 lba = w->tr->events[idx].off / SECTOR + i;
+	u64 page = lba / PAGE_SECTORS;
+	u32 rest = PAGE_SECTORS - lba % PAGE_SECTORS;
+
+	if (!w->image || w->image[page / 8] & 1U << (page % 8))
+		return 1;
+	return min(rest, nr_sectors(w, idx) - i);
+}
+
 /* Of pending write number @n each sector with a chance of @percent. */
 static void put_some(const struct walker *w, u32 n, struct random *rnd, u32 percent)
 {
-	u32 i, nr = nr_sectors(w, w->pending[n]);
+	u32 i, end, idx = w->pending[n];
 
-	if (w->tr->events[w->pending[n]].off < SUPERBLOCK_LEN)
-		percent = random_chance(rnd, percent) ? 100 : 0;
-	for (i = 0; i < nr; i++)
-		if (random_chance(rnd, percent))
-			put_sector(w, w->pending[n], i);
+	for (i = 0; i < nr_sectors(w, idx); i = end) {
+		bool kept = random_chance(rnd, percent);
+
+		for (end = i + atom(w, idx, i); i < end; i++)
+			if (kept)
+				put_sector(w, idx, i);
+	}
 }
 
 static const char *keep_none(const struct walker *w, struct random *rnd)

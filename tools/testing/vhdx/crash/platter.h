@@ -10,9 +10,10 @@
  * torn. Of two writes to one sector the one that arrived later wins, if both
  * are there.
  *
- * One exception is made for the file system's sake: ext4 writes its superblock,
- * two sectors, in place and does not mount when they do not match. What a write
- * puts into the first 4 KiB of the disk is there as a whole or not at all.
+ * One exception is made for the file system's sake. ext4 writes its superblock,
+ * two sectors, in place and does not mount when they do not match; XFS does not
+ * mount when its replay was cut and left a torn buffer. So outside of the image
+ * 4 KiB are written as a whole or not at all, as by a disk with such sectors.
  *
  * A walker goes forward through a trace and keeps the platter at what is
  * stable; what is pending can then be scattered over it, at random.
@@ -30,6 +31,7 @@ struct trace;
  * struct walker - a position in a trace, and the platter there
  * @tr: the trace
  * @disk: the platter
+ * @image: bit for each 4 KiB that are the image's, or NULL: all are
  * @pos: events before this one have happened
  * @pending: writes that are not stable, by arrival
  * @nr_pending: number of them
@@ -38,6 +40,7 @@ struct trace;
 struct walker {
 	const struct trace	*tr;
 	struct disk		*disk;
+	const u8		*image;
 	u32			pos;
 	u32			*pending;
 	u32			nr_pending;
@@ -45,7 +48,8 @@ struct walker {
 };
 
 /* @disk holds what was stable before the first event. */
-void walker_init(struct walker *w, const struct trace *tr, struct disk *disk);
+void walker_init(struct walker *w, const struct trace *tr, struct disk *disk,
+		 const u8 *image);
 void walker_free(struct walker *w);
 
 /* Go on to @pos, which is not behind. */
