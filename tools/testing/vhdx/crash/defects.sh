@@ -27,7 +27,9 @@ hunt() {
 	for ((seed = SEED; seed < SEED + SEEDS; seed++)); do
 		VHDX_SRC=$WORK/$1/src VHDX_CRASH_KEEP=1 machine 800 "$state" "$DRIVER" "$FS" \
 			"$seed" "$seed" >>"$log" 2>&1
+		echo "the machine: status $?" >>"$log"
 		grep -m1 'VIOLATION' "$log" && return
+		[[ -e $state/$FS.$seed.trace ]] || continue
 		"$REPO/build/vhdx-crash" cut --library -j 2 "$state/$FS.$seed.trace" "$COUNT" \
 			>>"$log" 2>&1
 		grep -m1 'VIOLATION' "$log" && return
