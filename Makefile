@@ -63,6 +63,15 @@ unit:
 fuzz:
 	$(Q)tools/testing/vhdx/fuzz/run.sh
 
+# SEED=, SEEDS=, COUNT=, FS=: see tools/testing/vhdx/crash/campaign.sh
+.PHONY: crash
+crash:
+	$(Q)tools/testing/vhdx/crash/campaign.sh
+
+.PHONY: crash-defects
+crash-defects:
+	$(Q)tools/testing/vhdx/crash/defects.sh
+
 .PHONY: lint
 lint:
 	$(Q)scripts/lint.sh
@@ -101,5 +110,7 @@ help:
 	@echo '  check            everything (STEPS="unit lint" picks; STEPS=list lists)'
 	@echo '  unit             the format core under ASan and UBSan'
 	@echo '  fuzz             the fuzz targets, for a bounded time'
+	@echo '  crash            power cuts (SEED=, SEEDS=, COUNT= for each, FS=); goes on where it was'
+	@echo '  crash-defects    defects that the power cuts must find'
 	@echo '  lint             floors, checkpatch, sparse, shellcheck, documents'
 	@echo '  headers-check    each header compiles on its own'

@@ -71,6 +71,22 @@ $(TOOLS_OUT)/test/%: $(TOOLS_OUT)/tools/testing/vhdx/tool/%.o $(LIBVHDX)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(TOOLS_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+# The power-cut campaign: build/vhdx-crash runs in the test machines. Static,
+# like the machines' kernel, so that it depends on nothing there.
+CRASH := build/vhdx-crash
+CRASH_SRC := $(sort $(wildcard tools/testing/vhdx/crash/*.c))
+CRASH_OBJ := $(CRASH_SRC:%.c=$(TOOLS_OUT)/%.o)
+
+.PHONY: crash-tool
+crash-tool: $(CRASH)
+
+$(CRASH_OBJ): TOOLS_WARNINGS += -Wno-unused-parameter
+
+$(CRASH): $(CRASH_OBJ) $(LIBVHDX)
+	$(Q)$(CC) $(TOOLS_CFLAGS) $(CFLAGS) $(LDFLAGS) -static -pthread -o $@ $^
+
+-include $(CRASH_OBJ:.o=.d)
+
 -include $(LIBVHDX_OBJ:.o=.d) $(VHDXCTL_OBJ:.o=.d)
 
 install-tools: tools

@@ -41,12 +41,14 @@ steps() {
 	build-6.12 | 900 | $testing/vm/build-module 6.12
 	build-newest | 900 | $testing/vm/build-module newest
 	build-uml-debug | 3000 | $testing/vm/build-module uml-debug
+	crash-model | 300 | build_tools && build/vhdx-crash model
 	vm-runner | 900 | build_tools && $testing/vm/test.sh
 	vm-6.1 | 2400 | selftests 6.1
 	vm-6.12 | 2400 | selftests 6.12 -x fault_check
 	vm-newest | 2400 | selftests newest -x fault_check
 	vm-uml-debug | 2400 | selftests uml-debug $debugged
 	kunit-uml-debug | 900 | kunit uml-debug
+	crash | 1500 | crash_quick
 	reboot | 900 | build_tools && $testing/reboot/run.sh 6.12
 	demo | 1800 | demo
 	dkms | 1800 | $testing/dkms/run.sh
@@ -67,7 +69,12 @@ with_lock() {
 
 # One make at a time writes to build/.
 build_tools() {
-	flock "$logs/tools.lock" make -s tools
+	flock "$logs/tools.lock" make -s tools crash-tool
+}
+
+# Some power cuts; make crash has more.
+crash_quick() {
+	SEED=1 SEEDS=2 COUNT=60 LIBRARY=1000 SECONDS_MAX=600 "$testing/crash/campaign.sh"
 }
 
 # The unit tests once more, inside a kernel. Its log is the only way out, and
