@@ -4,6 +4,7 @@
  */
 #include <linux/list_sort.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -15,13 +16,22 @@
 #include "pages.h"
 #include "trace.h"
 
-#define JOURNAL_IDLE		(3 * HZ)
 /* Two descriptor sectors hold so many; a commit of a larger log is no larger. */
 #define JOURNAL_MAX_PAGES	254
 /* So many pages are held twice, and none is given back to the system. */
 #define JOURNAL_MAX_LOGGED	4096
 /* A log with holes is filled before its first use if it is not longer. */
 #define JOURNAL_FILL_MAX	SZ_64M
+
+static unsigned int log_idle_ms = 3000;
+module_param(log_idle_ms, uint, 0644);
+MODULE_PARM_DESC(log_idle_ms,
+		 "Milliseconds without a change of metadata after which a log is emptied (default 3000)");
+
+static unsigned long journal_idle_time(void)
+{
+	return msecs_to_jiffies(READ_ONCE(log_idle_ms));
+}
 
 static bool is_no_space(int err)
 {
@@ -58,7 +68,7 @@ static void journal_scope_leave(struct journal_scope scope)
 static void journal_touch(struct vhdx_journal *j)
 {
 	WRITE_ONCE(j->last_activity, jiffies);
-	queue_delayed_work(j->wq, &j->idle, JOURNAL_IDLE);
+	queue_delayed_work(j->wq, &j->idle, journal_idle_time());
 }
 
 static u32 ring_add(const struct vhdx_journal *j, u32 pos, u32 len)
@@ -614,7 +624,7 @@ static void journal_idle(struct work_struct *work)
 {
 	struct vhdx_journal *j = container_of(to_delayed_work(work),
 					      struct vhdx_journal, idle);
-	unsigned long due = READ_ONCE(j->last_activity) + JOURNAL_IDLE;
+	unsigned long due = READ_ONCE(j->last_activity) + journal_idle_time();
 
 	if (vhdx_image_mode(j->img) != VHDX_MODE_WRITE)
 		return;
@@ -624,7 +634,8 @@ static void journal_idle(struct work_struct *work)
 	}
 	/* For want of space it is tried again; other errors said so themselves. */
 	if (vhdx_journal_clean(j) || READ_ONCE(j->active))
-		queue_delayed_work(j->wq, &j->idle, JOURNAL_IDLE);
+		queue_delayed_work(j->wq, &j->idle,
+				   max_t(unsigned long, HZ, journal_idle_time()));
 }
 
 static unsigned int journal_max_pages(u32 log_len)

@@ -206,6 +206,7 @@ cleanup() {
 		status=1
 	fi
 	cd / || exit 1
+	[[ -z ${log_idle_before:-} ]] || log_idle "$log_idle_before"
 	stop_model
 	unmount_ours >&2
 	detach_ours >&2
@@ -277,6 +278,14 @@ attach() {
 detach() {
 	settle
 	vhdxctl detach "${1:-$DEV}"
+}
+
+# log_idle MS: after which time a log is emptied, until the test ends
+log_idle() {
+	local parameter=/sys/module/vhdx/parameters/log_idle_ms
+
+	[[ -n ${log_idle_before:-} ]] || log_idle_before=$(<$parameter)
+	echo "$1" >$parameter
 }
 
 # attr NAME: one value of the attached image
