@@ -11,7 +11,7 @@ set -u
 here=$(cd -- "$(dirname -- "$0")" && pwd)
 crash=$here/../../../../build/vhdx-crash
 state=$1 cuts=$2 systems=$3 first=$4 last=$5 until=${6:-}
-jobs=${VHDX_CRASH_JOBS:-4}
+jobs=${VHDX_CRASH_JOBS:-4} limit=${VHDX_CRASH_LIMIT:-900}
 status=0
 
 die() {
@@ -19,15 +19,34 @@ die() {
 	exit 2
 }
 
+# Run "$@" and wait; what does not end is shown where it sleeps, and not waited
+# for: a task that waits for I/O can not even be killed.
+bounded() {
+	local pid end=$((SECONDS + limit))
+
+	"$@" &
+	pid=$!
+	while kill -0 "$pid" 2>/dev/null; do
+		if ((SECONDS > end)); then
+			echo "VIOLATION: no end after $limit s: $*"
+			echo w >/proc/sysrq-trigger
+			dmesg | tail -n 300
+			return 3
+		fi
+		sleep 0.2
+	done
+	wait "$pid"
+}
+
 # one FS SEED: exit status of the cuts; 0 or 1, or else something is broken
 one() {
 	local file=$state/$1.$2 ret
 
-	"$crash" record "$1" "$2" "$file.trace" >"$file.log" 2>&1 || {
+	bounded "$crash" record "$1" "$2" "$file.trace" >"$file.log" 2>&1 || {
 		cat "$file.log"
 		die "$1 seed $2: cannot be recorded"
 	}
-	"$crash" cut -j "$jobs" --judge "$here/judge.sh" "$file.trace" "$cuts" >>"$file.log" 2>&1
+	bounded "$crash" cut -j "$jobs" --judge "$here/judge.sh" "$file.trace" "$cuts" >>"$file.log" 2>&1
 	ret=$?
 	echo "$1 $2 $cuts: $(tail -n 1 "$file.log")" >>"$state/results"
 	grep -v '^seed' "$file.log" | sed "s/^/$1 seed $2: /" | head -n 40
@@ -48,7 +67,7 @@ for ((seed = first; seed <= last; seed++)); do
 		case $? in
 		0) ;;
 		1) status=1; [[ -z $until ]] || exit 1 ;;
-		*) die "$fs seed $seed: cannot be cut" ;;
+		*) die "$fs seed $seed: cannot be cut, see $state/$fs.$seed.log" ;;
 		esac
 	done
 done
