@@ -440,6 +440,7 @@ static int journal_prepare(struct vhdx_journal *j)
 
 	if (j->nr_checkpoint >= JOURNAL_MAX_LOGGED)
 		ret = journal_checkpoint(j);
+	/* Without space the pages stay in the log, where they are safe. */
 	if (ret && !is_no_space(ret))
 		return ret;
 	return j->active ? journal_ensure_room(j, vhdx_log_entry_size(nr, nr)) : 0;
