@@ -51,6 +51,20 @@ skip_all() {
 	exit $KSFT_SKIP
 }
 
+# excerpt FILE: its beginning, where a report says what it is about, and its end.
+excerpt() {
+	local lines
+
+	lines=$(wc -l <"$1")
+	if ((lines <= 80)); then
+		cat "$1"
+	else
+		head -n 60 "$1"
+		echo "[$((lines - 80)) lines]"
+		tail -n 20 "$1"
+	fi | sed 's/^/#   /'
+}
+
 # run NAME COMMAND...: a case that passes when COMMAND does.
 run() {
 	local name=$1 status
@@ -59,7 +73,7 @@ run() {
 	"$@" >"$WORK/.out" 2>&1 && { pass "$name"; return 0; }
 	status=$?
 	fail "$name" "exit status $status of: $*"
-	tail -n 15 "$WORK/.out" | sed 's/^/#   /'
+	excerpt "$WORK/.out"
 	return 1
 }
 
@@ -126,7 +140,7 @@ kernel_is_content() {
 	local bad='WARNING:|BUG:|KASAN|UBSAN|Oops|INFO: (task|possible)|general protection'
 
 	bad+='|possible (circular|recursive)|Call Trace'
-	! dmesg | sed "1,/vhdx-test $$-1 /d" | grep -aE -A12 -- "$bad"
+	! dmesg | sed "1,/vhdx-test $$-1 /d" | grep -aE -A40 -- "$bad"
 }
 
 # --- set-up and clean-up ------------------------------------------------------

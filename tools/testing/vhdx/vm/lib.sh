@@ -47,11 +47,20 @@ with_lock() {
 	( exec {fd}>"$lock"; flock "$fd"; "$@" )
 }
 
-# The folder of a prepared kernel; fails when it is not prepared.
+# The options of a User Mode Linux kernel.
+uml_config() {	# NAME
+	cat "$VM_DIR/kernel.config"
+	[[ $1 == uml ]] || cat "$VM_DIR/debug.config"
+}
+
+# The folder of a prepared kernel; fails when it is not prepared, or was with
+# other options.
 kernel_dir() {
 	local link=$CACHE/kernels/$1
 
-	[[ -e $link/ready ]] && readlink -f "$link"
+	[[ -e $link/ready ]] || return
+	! is_uml "$1" || uml_config "$1" | cmp -s - "$link/vhdx.config" || return
+	readlink -f "$link"
 }
 
 kernel_release() {
