@@ -128,6 +128,8 @@ static void warn_attach(const char *path, int err, u32 flags,
 		warnx("%s: %s", path, fault->text);
 	else if (err == -EINVAL && flags & VHDX_ATTACH_DIRECT_IO)
 		warnx("%s: direct I/O is not possible to this file; use --direct-io=auto", path);
+	else if (err == -ELOOP)
+		warnx("%s: is a device of this driver; attach an image file", path);
 	else
 		warnx("%s: cannot attach: %s; the kernel's log may say more", path,
 		      strerror(-err));

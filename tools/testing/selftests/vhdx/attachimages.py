@@ -61,7 +61,7 @@ class Attached:
         with open(path, encoding="ascii") as value:
             return value.read().strip()
 
-    def verify(self, tsv, whole=64 * MIB):
+    def verify(self, tsv, whole=16 * MIB):
         """All content; of what has to be zero all, or samples in large disks."""
         size = model.tsv_size(tsv)
         stride = 1 if size <= whole else 16 if size <= 16 * GIB else size // (64 * MIB)

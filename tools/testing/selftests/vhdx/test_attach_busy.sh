@@ -27,6 +27,7 @@ dev=$DEV
 reject "the same image twice" "$dev" vhdxctl attach "$WORK/a.vhdx"
 ln "$WORK/a.vhdx" "$WORK/b.vhdx"
 reject "the same image by another name" "$dev" vhdxctl attach "$WORK/b.vhdx"
+reject "the device itself" "is a device of this driver" vhdxctl attach "$dev"
 reject "rmmod while attached" "*" rmmod vhdx
 exec 7<"$dev"
 reject "detach while open, by whom" "open in process $$ " vhdxctl detach "$dev"

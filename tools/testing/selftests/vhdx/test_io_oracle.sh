@@ -46,12 +46,12 @@ agree() {
 
 make() {
 	case $1 in
-	ours-dynamic)	create "$2" 96M --block-size 1M ;;
-	ours-fixed)	create "$2" 64M -t fixed --block-size 8M ;;
-	ours-log)	create "$2" 96M --block-size 2M --log-size 4M ;;
-	qemu-dynamic)	qemu-img create -q -f vhdx -o block_size=1M "$2" 96M ;;
+	ours-dynamic)	create "$2" 40M --block-size 1M ;;
+	ours-fixed)	create "$2" 24M -t fixed --block-size 8M ;;
+	ours-log)	create "$2" 40M --block-size 2M --log-size 4M ;;
+	qemu-dynamic)	qemu-img create -q -f vhdx -o block_size=1M "$2" 40M ;;
 	qemu-fixed)	qemu-img create -q -f vhdx -o subformat=fixed,block_size=8M "$2" 20M ;;
-	qemu-states-0)	qemu-img create -q -f vhdx -o block_state_zero=off,block_size=2M "$2" 64M ;;
+	qemu-states-0)	qemu-img create -q -f vhdx -o block_state_zero=off,block_size=2M "$2" 40M ;;
 	qemu-fixed-full) qemu-img create -q -f vhdx \
 		-o subformat=fixed,block_state_zero=off,block_size=8M "$2" 20M ;;
 	esac
@@ -66,7 +66,7 @@ for name in ours-dynamic ours-fixed ours-log qemu-dynamic qemu-fixed qemu-states
 	rm -f "$WORK/raw"
 	for round in 1 2; do
 		attach "$image" || break
-		run "$name: writes $round" "$TOP/randwrite.py" "$DEV" "$WORK/raw" $((seed + round)) 120
+		run "$name: writes $round" "$TOP/randwrite.py" "$DEV" "$WORK/raw" $((seed + round)) 80
 		run "$name: reads as written $round" cmp "$DEV" "$WORK/raw"
 		run "$name: detach $round" detach
 	done

@@ -34,7 +34,7 @@ order() {
 	mkdir -p "$WORK/mnt-$1"
 	make_fs "$1" "$DM" && mount -t "$1" "$DM" "$WORK/mnt-$1" || return 1
 	vhdxctl create -s 4G --block-size 1M "$image" && sync -f "$image" &&
-		dmsetup message "$name" 0 mark attach && attach "$image" && load 1 0 1000k && idle && load 2 1m 200k && detach || return 1
+		dmsetup message "$name" 0 mark attach && attach "$image" && load 1 0 640k && idle && load 2 1m 200k && detach || return 1
 	sync -f "$image"
 	dmsetup message "$name" 0 mark end
 	"$TOP/logwrites.py" "$log" "$image" >"$WORK/order" 2>&1
