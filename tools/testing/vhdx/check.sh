@@ -24,9 +24,9 @@ lanes=2
 # fault_check is about the command: one kernel is enough.
 #
 # A debug kernel under User Mode Linux is slow: what allocates, locks and ends
-# there, not the long tests of content.
+# there, and some of the images, but not the long tests of content.
 debugged="-t attach_[bc]* -t attach_loop -t error_* -t log_commit"
-debugged+=" -t log_readonly -t log_replay"
+debugged+=" -t fault_attach -t image_odd -t image_written -t log_readonly -t log_replay"
 
 # name | limit in seconds | command
 steps() {
@@ -43,6 +43,7 @@ steps() {
 	build-uml-debug | 3000 | $testing/vm/build-module uml-debug
 	crash-model | 300 | build_tools && build/vhdx-crash model
 	vm-runner | 900 | build_tools && $testing/vm/test.sh
+	vm-uml | 1200 | selftests uml
 	vm-6.1 | 2400 | selftests 6.1
 	vm-6.12 | 2400 | selftests 6.12 -x fault_check
 	vm-newest | 2400 | selftests newest -x fault_check
@@ -98,22 +99,23 @@ crafted() {
 		mv "$logs/crafted.tar.tmp" "$logs/crafted.tar" && rm -rf "$logs/crafted"
 }
 
-# A debug kernel of several processors is a quarter as fast.
-cpus() {
-	if [ "$1" = uml-debug ]; then echo 1; else echo 2; fi
-}
-
 # The live tests, on a folder that the machine may write to.
 selftests() {
-	local kernel=$1 share=$top/$logs/share-$1 status
+	local kernel=$1 share=$top/$logs/share-$1 cpus=2 status
 
 	shift
-
+	# User Mode Linux of several processors is a quarter as fast.
+	case $kernel in
+	uml*)	cpus=1 ;;
+	esac
+	case $kernel in
+	uml-debug) export VHDX_TEST_EACH=6 ;;
+	esac
 	build_tools && with_lock crafted || return
 	export VHDX_TEST_CRAFTED_TAR=$top/$logs/crafted.tar
 	rm -rf "$share"
 	mkdir -p "$share"
-	TMPDIR='' "$testing/vm/run" --kernel "$kernel" --cpus "$(cpus "$kernel")" --timeout 2380 \
+	TMPDIR='' "$testing/vm/run" --kernel "$kernel" --cpus "$cpus" --timeout 2380 \
 		--share "$share" -- \
 		env "TMPDIR=$share" "CI=${CI:-}" "$top/tools/testing/selftests/vhdx/run_all.sh" "$@"
 	status=$?
@@ -167,6 +169,11 @@ end_steps() {
 	exit 130
 }
 
+# Seconds of processor that the children took, of what the shell's times says.
+processor() {
+	awk 'NR == 2 { split($1 "m" $2, t, "m"); printf "%d", 60 * (t[1] + t[3]) + t[2] + t[4] }' "$1"
+}
+
 # Run one step in the background and leave its log, exit status and duration.
 # The limit is kept here, so that functions are steps as well as programs.
 run_step() {
@@ -191,16 +198,17 @@ run_step() {
 		kill -TERM -- "-$watch" 2>/dev/null
 	fi
 	rm -f "$logs/$name.pid"
-	echo "$status $((SECONDS - begin))" >"$logs/$name.done.tmp"
+	times >"$logs/$name.times"
+	echo "$status $((SECONDS - begin)) $(processor "$logs/$name.times")" >"$logs/$name.done.tmp"
 	mv "$logs/$name.done.tmp" "$logs/$name.done"
 }
 
 report_step() {
-	local number=$1 name=$2 status seconds p f s strict=()
+	local number=$1 name=$2 status seconds busy p f s strict=()
 
-	read -r status seconds <"$logs/$name.done"
+	read -r status seconds busy <"$logs/$name.done"
 	[ "${CI:-}" != true ] || strict=(--strict)
-	echo "# $(date +%T) $name: $seconds s, all of it in $logs/$name.log"
+	echo "# $(date +%T) $name: $seconds s ($busy s of processor), all of it in $logs/$name.log"
 	python3 "$testing/ktap.py" --number "$number" --name "$name" \
 		--status "$status" --seconds "$seconds" "${strict[@]}" \
 		"$logs/$name.log" 3>"$logs/$name.count" || {

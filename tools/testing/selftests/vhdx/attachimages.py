@@ -10,7 +10,8 @@ a folder of images with a .tsv each; odd: those with a clean log, for reading an
 for reading; replay: copies of dirty ones for writing; written: copies of both
 are written to. One process for all of
 them: starting one for each takes most of the time on a slow machine. Prints a
-line for each case, "PASS name" or "FAIL name: why".
+line for each case, "PASS name" or "FAIL name: why". VHDX_TEST_EACH=N tries one
+of N cases only, for machines that are slow beyond measure.
 """
 
 import os
@@ -330,16 +331,22 @@ def cases(kind, crafted, work):
 KINDS = "faults", "check", "others", "odd", "readonly", "replay", "written"
 
 
+def sample(every):
+    """One of N, and the last, which may be about all of them."""
+    each = int(os.environ.get("VHDX_TEST_EACH", "1"))
+    return every[:-1:each] + every[-1:]
+
+
 def main(argv):
     if len(argv) != 4 or argv[1] not in KINDS:
         sys.exit(__doc__)
-    for name, function, args in cases(*argv[1:]):
+    for name, function, args in sample(list(cases(*argv[1:]))):
         try:
             function(*args)
             print("PASS", name, flush=True)
         except (Wrong, OSError, EOFError, model.Fault) as why:
             print(f"FAIL {name}: {str(why)!r}", flush=True)
-    print("PASS all were tried")
+    print("PASS all were tried" if "VHDX_TEST_EACH" not in os.environ else "PASS some were tried")
 
 
 if __name__ == "__main__":
