@@ -257,6 +257,16 @@ check_spdx() {
 	done
 }
 
+# Defects that are planted to be found must fit the sources they are planted in.
+check_defects() {
+	local patch
+
+	for patch in tools/testing/vhdx/crash/defects/*.patch; do
+		patch -p1 --dry-run --force --quiet -r - <"$patch" >/dev/null 2>&1 ||
+			echo "$patch: does not apply"
+	done
+}
+
 check_text() {
 	local files
 
@@ -381,6 +391,6 @@ sysfs_attributes() {
 	sed -nE 's/.*&dev_attr_([a-z_]+)\.attr,.*/\1/p' "$1" | sort -u
 }
 
-[ $# -gt 0 ] || set -- floors spdx text docs shell python checkpatch sparse
+[ $# -gt 0 ] || set -- floors spdx text docs defects shell python checkpatch sparse
 out=$(for check; do "check_$check"; done 2>&1)
 [ -z "$out" ] || { printf '%s\n' "$out"; exit 1; }

@@ -9,7 +9,7 @@ vhdx_packages=(
 	bc bison build-essential clang flex kmod libblkid-dev libclang-rt-dev
 	libelf-dev libsmartcols-dev libssl-dev linux-headers-amd64 pkgconf rsync
 	# lint
-	groff-base perl pyflakes3 python3-docutils shellcheck sparse
+	groff-base patch perl pyflakes3 python3-docutils shellcheck sparse
 	# virtual machines and roots
 	busybox-static cpio debian-archive-keyring mmdebstrap qemu-system-x86
 	xz-utils zstd
