@@ -450,6 +450,7 @@ static struct vhdx_image *image_alloc(const struct vhdx_image_options *opt)
 
 static void image_free(struct vhdx_image *img)
 {
+	vhdx_space_exit(&img->space);
 	kvfree(img->region_table);
 	__free_page(img->header_page);
 	kfree(img);
