@@ -68,6 +68,14 @@ void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd)
 	pr_err("%s: %s\n", img->name, text);
 }
 
+void vhdx_image_bad_entry(struct vhdx_image *img, const struct vhdx_finding *fd)
+{
+	vhdx_image_report(img, fd);
+	if (READ_ONCE(img->space.scanned))
+		vhdx_image_fail(img, VHDX_MODE_FAILED, -EUCLEAN,
+				"metadata that was in order is damaged now");
+}
+
 /* At most up to the end of the 4 KiB page around @off. */
 static int image_pread_in_page(struct vhdx_image *img, u64 off, void *buf, u32 len)
 {
