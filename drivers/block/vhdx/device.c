@@ -130,11 +130,12 @@ static void device_announce_mode(struct vhdx_device *dev, enum vhdx_mode mode)
 static void device_mode_work(struct work_struct *work)
 {
 	struct vhdx_device *dev = container_of(work, struct vhdx_device, mode_work);
-	enum vhdx_mode first = dev->opt.write ? VHDX_MODE_WRITE : VHDX_MODE_READ_ONLY;
 	enum vhdx_mode mode = vhdx_image_mode(vhdx_device_leaf(dev));
 
-	if (READ_ONCE(dev->state) == VHDX_DEVICE_LIVE && mode > first)
-		device_announce_mode(dev, mode);
+	if (READ_ONCE(dev->state) != VHDX_DEVICE_LIVE || mode <= dev->announced)
+		return;
+	dev->announced = mode;
+	device_announce_mode(dev, mode);
 }
 
 /*
@@ -347,6 +348,7 @@ static struct vhdx_device *device_alloc(const struct vhdx_device_options *opt)
 	dev->opt = *opt;
 	snprintf(dev->name, sizeof(dev->name), "vhdx%d", opt->number);
 	INIT_WORK(&dev->mode_work, device_mode_work);
+	dev->announced = opt->write ? VHDX_MODE_WRITE : VHDX_MODE_READ_ONLY;
 	INIT_WORK(&dev->clean_work, device_clean_work);
 	mutex_init(&dev->stop_lock);
 	return dev;
