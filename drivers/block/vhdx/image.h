@@ -42,7 +42,7 @@ struct vhdx_metadata;
  * In order of degradation; a mode only ever grows. READ_ONLY: what would be
  * written could not be made stable, or not safely. What is in memory and in
  * the file is still right, and is read. FAILED: metadata is not to be trusted
- * any more, so where a block is is not known, and nothing is read or written.
+ * any more: nobody knows where a block is, and nothing is read or written.
  */
 enum vhdx_mode {
 	VHDX_MODE_WRITE,
