@@ -3,6 +3,7 @@
  * The block device: disk, queue limits, open and release, tear-down.
  */
 #include <linux/cpumask.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
@@ -116,25 +117,39 @@ bool vhdx_device_owns_file(struct file *file)
 
 /* The mode of the image */
 
+static bool device_is_live(const struct vhdx_device *dev)
+{
+	return READ_ONCE(dev->state) == VHDX_DEVICE_LIVE;
+}
+
+/*
+ * An announcement that found no memory is made later: it may be want of memory
+ * that the mode fell for. Nobody has seen it then. Other errors are those of
+ * who listens.
+ */
 static void device_announce_mode(struct vhdx_device *dev, enum vhdx_mode mode)
 {
+	struct kobject *kobj = &disk_to_dev(dev->disk)->kobj;
 	char text[32];
 	char *envp[2] = { text };
 
 	snprintf(text, sizeof(text), "VHDX_MODE=%s", vhdx_mode_name(mode));
 	trace_vhdx_device_mode(dev->name, vhdx_mode_name(mode));
 	set_disk_ro(dev->disk, true);
-	kobject_uevent_env(&disk_to_dev(dev->disk)->kobj, KOBJ_CHANGE, envp);
+	while (kobject_uevent_env(kobj, KOBJ_CHANGE, envp) == -ENOMEM &&
+	       device_is_live(dev))
+		msleep(100);
 }
 
 static void device_mode_work(struct work_struct *work)
 {
 	struct vhdx_device *dev = container_of(work, struct vhdx_device, mode_work);
-	enum vhdx_mode first = dev->opt.write ? VHDX_MODE_WRITE : VHDX_MODE_READ_ONLY;
 	enum vhdx_mode mode = vhdx_image_mode(vhdx_device_leaf(dev));
 
-	if (READ_ONCE(dev->state) == VHDX_DEVICE_LIVE && mode > first)
-		device_announce_mode(dev, mode);
+	if (!device_is_live(dev) || mode <= dev->announced)
+		return;
+	dev->announced = mode;
+	device_announce_mode(dev, mode);
 }
 
 /*
@@ -145,7 +160,7 @@ static void device_mode_changed(void *data)
 {
 	struct vhdx_device *dev = data;
 
-	if (READ_ONCE(dev->state) == VHDX_DEVICE_LIVE)
+	if (device_is_live(dev))
 		queue_work(device_wq, &dev->mode_work);
 }
 
@@ -347,6 +362,7 @@ static struct vhdx_device *device_alloc(const struct vhdx_device_options *opt)
 	dev->opt = *opt;
 	snprintf(dev->name, sizeof(dev->name), "vhdx%d", opt->number);
 	INIT_WORK(&dev->mode_work, device_mode_work);
+	dev->announced = opt->write ? VHDX_MODE_WRITE : VHDX_MODE_READ_ONLY;
 	INIT_WORK(&dev->clean_work, device_clean_work);
 	mutex_init(&dev->stop_lock);
 	return dev;

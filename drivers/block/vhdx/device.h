@@ -41,6 +41,7 @@
 #include <linux/workqueue.h>
 
 #include "file.h"
+#include "image.h"
 
 struct attribute_group;
 struct dentry;
@@ -94,6 +95,7 @@ struct vhdx_device_options {
  * @clear_on_close: the last user who closes the device takes it away: asked
  *	for by a lazy detach, or autoclear and @used [open_mutex]
  * @mode_work: announces a change of the image's mode
+ * @announced: the mode that was announced last [@mode_work]
  * @clean_work: empties the log; has a reference while it is queued or running
  * @nr_cleans: how often it is queued or running, for those who wait for it
  * @stop_lock: serialises @clean_work and the end of the image; nests inside of
@@ -111,6 +113,7 @@ struct vhdx_device {
 	enum vhdx_device_state		state;
 	bool				clear_on_close;
 	struct work_struct		mode_work;
+	enum vhdx_mode			announced;
 	struct work_struct		clean_work;
 	atomic_t			nr_cleans;
 	struct mutex			stop_lock;

@@ -68,6 +68,14 @@ void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd)
 	pr_err("%s: %s\n", img->name, text);
 }
 
+void vhdx_image_bad_entry(struct vhdx_image *img, const struct vhdx_finding *fd)
+{
+	vhdx_image_report(img, fd);
+	if (READ_ONCE(img->space.scanned))
+		vhdx_image_fail(img, VHDX_MODE_FAILED, -EUCLEAN,
+				"metadata that was in order is damaged now");
+}
+
 /* At most up to the end of the 4 KiB page around @off. */
 static int image_pread_in_page(struct vhdx_image *img, u64 off, void *buf, u32 len)
 {
@@ -450,6 +458,7 @@ static struct vhdx_image *image_alloc(const struct vhdx_image_options *opt)
 
 static void image_free(struct vhdx_image *img)
 {
+	vhdx_space_exit(&img->space);
 	kvfree(img->region_table);
 	__free_page(img->header_page);
 	kfree(img);

@@ -38,7 +38,12 @@ struct vhdx_geometry;
 struct vhdx_image;
 struct vhdx_metadata;
 
-/* In order of degradation; a mode only ever grows. */
+/*
+ * In order of degradation; a mode only ever grows. READ_ONLY: what would be
+ * written could not be made stable, or not safely. What is in memory and in
+ * the file is still right, and is read. FAILED: metadata is not to be trusted
+ * any more: nobody knows where a block is, and nothing is read or written.
+ */
 enum vhdx_mode {
 	VHDX_MODE_WRITE,
 	VHDX_MODE_READ_ONLY,

@@ -107,6 +107,15 @@ int vhdx_image_pread(struct vhdx_image *img, u64 off, void *buf, u32 len);
 /* One 4 KiB page of metadata as it is after replay. May sleep. */
 int vhdx_image_read_page(struct vhdx_image *img, u64 off, struct page *page);
 
+/*
+ * A BAT entry that was just read is damaged: reported, and the image fails if
+ * the whole table had been in order before. Then somebody else writes to the
+ * file, or the disk returns what nobody wrote, and an entry that looks right
+ * is worth no more. Without that knowledge it is one damaged entry of an image
+ * whose other blocks may well be read. Never sleeps.
+ */
+void vhdx_image_bad_entry(struct vhdx_image *img, const struct vhdx_finding *fd);
+
 /* Log what is wrong with the image, not too often. Never sleeps. */
 void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd);
 

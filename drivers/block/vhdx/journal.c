@@ -514,6 +514,23 @@ int vhdx_journal_flush(struct vhdx_journal *j)
 	return ret;
 }
 
+int vhdx_journal_relieve(struct vhdx_journal *j)
+{
+	struct journal_scope scope = journal_scope_enter();
+	int ret = 0;
+
+	mutex_lock(&j->commit);
+	if (READ_ONCE(j->nr_running))
+		ret = journal_commit_ticket(j);
+	else if (vhdx_image_mode(j->img) != VHDX_MODE_WRITE)
+		ret = j->nr_checkpoint ? -EIO : 0;
+	if (!ret)
+		ret = journal_checkpoint(j);
+	mutex_unlock(&j->commit);
+	journal_scope_leave(scope);
+	return ret;
+}
+
 /* Take a share of the running transaction; false if it has no room. */
 static bool journal_reserve(struct vhdx_journal *j, unsigned int nr_pages)
 {

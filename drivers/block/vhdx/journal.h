@@ -162,6 +162,12 @@ void vhdx_journal_end(struct vhdx_journal *j, unsigned int nr_pages);
  */
 int vhdx_journal_flush(struct vhdx_journal *j);
 
+/*
+ * Memory is short: let go of all pages, by a commit and a checkpoint. An error
+ * if they can not be let go of. Sleeps.
+ */
+int vhdx_journal_relieve(struct vhdx_journal *j);
+
 /* Commit, checkpoint, and clear the LogGuid in both headers. Sleeps. */
 int vhdx_journal_clean(struct vhdx_journal *j);
 

@@ -7,11 +7,15 @@
 #include "control.h"
 #include "debugfs.h"
 #include "device.h"
+#include "pages.h"
 
 static int __init vhdx_init(void)
 {
 	int ret;
 
+	ret = vhdx_pages_setup();
+	if (ret)
+		return ret;
 	vhdx_debugfs_init();
 	ret = vhdx_device_init();
 	if (ret)
@@ -25,6 +29,7 @@ out_exit_device:
 	vhdx_device_exit();
 out_exit_debugfs:
 	vhdx_debugfs_exit();
+	vhdx_pages_teardown();
 	return ret;
 }
 
@@ -33,6 +38,7 @@ static void __exit vhdx_exit(void)
 	vhdx_control_exit();
 	vhdx_device_exit();
 	vhdx_debugfs_exit();
+	vhdx_pages_teardown();
 }
 
 module_init(vhdx_init);

@@ -42,7 +42,7 @@ static int map_decode(struct vhdx_image *img, u64 blk, __le64 raw,
 				      &img->geo, vhdx_image_size(img), entry, &fd);
 	if (likely(!fault))
 		return 0;
-	vhdx_image_report(img, &fd);
+	vhdx_image_bad_entry(img, &fd);
 	return vhdx_fault_errno(fault);
 }
 

@@ -2,7 +2,9 @@
 /*
  * Cache of metadata pages.
  */
+#include <linux/hash.h>
 #include <linux/mm.h>
+#include <linux/rculist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -14,18 +16,55 @@
 /* 16 MiB of metadata: the BAT of 2 TiB in 1 MiB blocks. */
 #define PAGES_MAX	4096
 #define PAGES_RECLAIM	32
+#define PAGES_HASH_BITS	10
 
-static unsigned long pages_slot(u64 off)
+static struct kmem_cache *page_cache;
+
+static struct hlist_head *pages_bucket(const struct vhdx_pages *pages, u64 off)
 {
-	return off >> VHDX_PAGE_SHIFT;
+	return &pages->buckets[hash_64(off >> VHDX_PAGE_SHIFT, PAGES_HASH_BITS)];
+}
+
+/* The page at @off, or NULL. Under RCU or with the lock held. */
+static struct vhdx_page *pages_look_up(struct vhdx_pages *pages, u64 off)
+{
+	struct vhdx_page *page;
+
+	off = round_down(off, VHDX_PAGE_SIZE);
+	hlist_for_each_entry_rcu(page, pages_bucket(pages, off), hash,
+				 lockdep_is_held(&pages->lock))
+		if (page->off == off)
+			return page;
+	return NULL;
+}
+
+/* Of the pool: a page with memory and nothing else. */
+static void *page_new(gfp_t gfp, void *data)
+{
+	struct vhdx_page *page = kmem_cache_alloc(page_cache, gfp);
+
+	if (!page)
+		return NULL;
+	page->page = alloc_page(gfp);
+	if (!page->page) {
+		kmem_cache_free(page_cache, page);
+		return NULL;
+	}
+	return page;
+}
+
+static void page_delete(void *element, void *data)
+{
+	struct vhdx_page *page = element;
+
+	__free_page(page->page);
+	kmem_cache_free(page_cache, page);
 }
 
 static void page_free(struct vhdx_page *page)
 {
 	WARN_ON_ONCE(page->logged || page->dirty || page->committing);
-	if (page->page)
-		__free_page(page->page);
-	kfree(page);
+	mempool_free(page, page->pages->pool);
 }
 
 static void page_free_rcu(struct rcu_head *rcu)
@@ -44,25 +83,19 @@ void vhdx_page_put(struct vhdx_page *page)
 		call_rcu(&page->rcu, page_free_rcu);
 }
 
-static struct vhdx_page *page_alloc(u64 off)
+static void page_init(struct vhdx_page *page, struct vhdx_pages *pages, u64 off)
 {
-	struct vhdx_page *page = kzalloc(sizeof(*page), GFP_KERNEL);
-
-	if (!page)
-		return NULL;
-	page->page = alloc_page(GFP_KERNEL);
-	if (!page->page) {
-		kfree(page);
-		return NULL;
-	}
-	page->off = off;
-	page->data = page_address(page->page);
+	*page = (struct vhdx_page){
+		.pages	= pages,
+		.off	= off,
+		.page	= page->page,
+		.data	= page_address(page->page),
+		.state	= VHDX_PAGE_LOADING,
+	};
 	refcount_set(&page->ref, 2);	/* the cache's and the caller's */
-	page->state = VHDX_PAGE_LOADING;
 	INIT_LIST_HEAD(&page->lru);
 	INIT_LIST_HEAD(&page->running);
 	INIT_LIST_HEAD(&page->checkpoint);
-	return page;
 }
 
 static void page_set_state(struct vhdx_page *page, int state)
@@ -85,7 +118,7 @@ int vhdx_pages_peek(struct vhdx_pages *pages, u64 off, __le64 *raw)
 	int ret = -EAGAIN;
 
 	rcu_read_lock();
-	page = xa_load(&pages->xa, pages_slot(off));
+	page = pages_look_up(pages, off);
 	if (page && page_state(page) == VHDX_PAGE_READY) {
 		*raw = vhdx_page_read(page, off);
 		if (!READ_ONCE(page->referenced))
@@ -102,7 +135,7 @@ bool vhdx_pages_is_dirty(struct vhdx_pages *pages, u64 off)
 	bool dirty;
 
 	rcu_read_lock();
-	page = xa_load(&pages->xa, pages_slot(off));
+	page = pages_look_up(pages, off);
 	dirty = page && READ_ONCE(page->dirty);
 	smp_rmb();	/* pairs with journal_snapshot(): first the one, then the other */
 	dirty = dirty || (page && READ_ONCE(page->committing));
@@ -127,7 +160,7 @@ static bool pages_reclaim_one(struct vhdx_pages *pages)
 	} else if (refcount_dec_if_one(&page->ref)) {
 		list_del_init(&page->lru);
 		pages->nr--;
-		xa_erase(&pages->xa, pages_slot(page->off));
+		hlist_del_rcu(&page->hash);
 		call_rcu(&page->rcu, page_free_rcu);
 		return true;
 	}
@@ -146,20 +179,56 @@ static unsigned long pages_reclaim(struct vhdx_pages *pages, unsigned long nr)
 	return freed;
 }
 
-static int pages_insert(struct vhdx_pages *pages, struct vhdx_page *page)
+/*
+ * Get pages back from where they need not be; see the argument in pages.h. An
+ * error if the journal can not let go of what it has.
+ */
+static int pages_relieve(struct vhdx_pages *pages)
 {
-	int ret;
+	struct vhdx_image *img = pages->img;
 
-	ret = xa_insert(&pages->xa, pages_slot(page->off), page, GFP_KERNEL);
-	if (ret)
-		return ret;
+	/* Twice: at the first look a page may have been used. */
+	if (pages_reclaim(pages, 2 * READ_ONCE(pages->nr)) || !img->writable)
+		return 0;
+	return vhdx_journal_relieve(&img->journal);
+}
+
+/* NULL only when the journal is stuck, and there is no memory. */
+static struct vhdx_page *page_alloc(struct vhdx_pages *pages)
+{
+	struct vhdx_page *page;
+
+	for (;;) {
+		page = mempool_alloc(pages->pool, GFP_NOWAIT | __GFP_NOWARN);
+		if (!page)
+			page = page_new(GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN, NULL);
+		if (page)
+			return page;
+		if (pages_relieve(pages))
+			return page_new(GFP_NOIO, NULL);
+		schedule_timeout_uninterruptible(1);	/* an RCU grace period, a user */
+	}
+}
+
+/* Put @new into the index; returns it, or the one that is there, with a reference. */
+static struct vhdx_page *pages_insert(struct vhdx_pages *pages, struct vhdx_page *new)
+{
+	struct vhdx_page *page;
+
 	spin_lock(&pages->lock);
-	list_add(&page->lru, &pages->lru);
-	pages->nr++;
+	page = pages_look_up(pages, new->off);
+	if (page) {
+		vhdx_page_ref(page);	/* has the cache's: it leaves under the lock */
+	} else {
+		page = new;
+		hlist_add_head_rcu(&new->hash, pages_bucket(pages, new->off));
+		list_add(&new->lru, &pages->lru);
+		pages->nr++;
+	}
 	spin_unlock(&pages->lock);
 	if (READ_ONCE(pages->nr) > PAGES_MAX)
 		pages_reclaim(pages, PAGES_RECLAIM);
-	return 0;
+	return page;
 }
 
 static void pages_remove(struct vhdx_pages *pages, struct vhdx_page *page)
@@ -167,7 +236,7 @@ static void pages_remove(struct vhdx_pages *pages, struct vhdx_page *page)
 	spin_lock(&pages->lock);
 	list_del_init(&page->lru);
 	pages->nr--;
-	xa_erase(&pages->xa, pages_slot(page->off));
+	hlist_del_rcu(&page->hash);
 	spin_unlock(&pages->lock);
 	vhdx_page_put(page);
 }
@@ -208,7 +277,7 @@ static struct vhdx_page *page_find(struct vhdx_pages *pages, u64 off)
 	struct vhdx_page *page;
 
 	rcu_read_lock();
-	page = xa_load(&pages->xa, pages_slot(off));
+	page = pages_look_up(pages, off);
 	if (page && !refcount_inc_not_zero(&page->ref))
 		page = NULL;
 	rcu_read_unlock();
@@ -217,25 +286,20 @@ static struct vhdx_page *page_find(struct vhdx_pages *pages, u64 off)
 
 struct vhdx_page *vhdx_page_get(struct vhdx_pages *pages, u64 off)
 {
-	struct vhdx_page *page;
-	int ret;
+	struct vhdx_page *page = page_find(pages, off);
+	struct vhdx_page *new;
 
-	off = round_down(off, VHDX_PAGE_SIZE);
-	for (;;) {
-		page = page_find(pages, off);
-		if (page)
-			return page_wait(page);
-		page = page_alloc(off);
-		if (!page)
-			return ERR_PTR(-ENOMEM);
-		ret = pages_insert(pages, page);
-		if (!ret)
-			return page_load(pages, page);
-		page_free(page);
-		if (ret != -EBUSY)
-			return ERR_PTR(ret);
-		cond_resched();	/* somebody was faster, or is dropping it */
-	}
+	if (page)
+		return page_wait(page);
+	new = page_alloc(pages);
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	page_init(new, pages, round_down(off, VHDX_PAGE_SIZE));
+	page = pages_insert(pages, new);
+	if (page == new)
+		return page_load(pages, page);
+	page_free(new);	/* somebody was faster */
+	return page_wait(page);
 }
 
 static unsigned long pages_count(struct shrinker *shrinker, struct shrink_control *sc)
@@ -253,15 +317,36 @@ static unsigned long pages_scan(struct shrinker *shrinker, struct shrink_control
 	return pages_reclaim(pages, sc->nr_to_scan);
 }
 
+static int pages_alloc(struct vhdx_pages *pages)
+{
+	pages->buckets = kvcalloc(1 << PAGES_HASH_BITS, sizeof(*pages->buckets),
+				  GFP_KERNEL);
+	pages->pool = mempool_create(VHDX_PAGES_RESERVE, page_new, page_delete, NULL);
+	pages->shrinker = shrinker_alloc(0, "vhdx-metadata");
+	return pages->buckets && pages->pool && pages->shrinker ? 0 : -ENOMEM;
+}
+
+static void pages_free(struct vhdx_pages *pages)
+{
+	if (pages->shrinker)
+		shrinker_free(pages->shrinker);
+	mempool_destroy(pages->pool);
+	kvfree(pages->buckets);
+	pages->img = NULL;
+}
+
 int vhdx_pages_init(struct vhdx_pages *pages, struct vhdx_image *img)
 {
+	int ret;
+
 	pages->img = img;
-	xa_init(&pages->xa);
 	spin_lock_init(&pages->lock);
 	INIT_LIST_HEAD(&pages->lru);
-	pages->shrinker = shrinker_alloc(0, "vhdx-metadata");
-	if (!pages->shrinker)
-		return -ENOMEM;
+	ret = pages_alloc(pages);
+	if (ret) {
+		pages_free(pages);
+		return ret;
+	}
 	pages->shrinker->count_objects = pages_count;
 	pages->shrinker->scan_objects = pages_scan;
 	pages->shrinker->private_data = pages;
@@ -269,16 +354,32 @@ int vhdx_pages_init(struct vhdx_pages *pages, struct vhdx_image *img)
 	return 0;
 }
 
-/* Pages of a failed journal still carry references; they go with the cache. */
+/*
+ * The shrinker goes first, then the pages, which return to the pool when their
+ * grace period is over, then the pool.
+ */
 void vhdx_pages_exit(struct vhdx_pages *pages)
 {
 	struct vhdx_page *page, *next;
 
-	if (!pages->shrinker)
+	if (!pages->img)
 		return;
 	shrinker_free(pages->shrinker);
+	pages->shrinker = NULL;
 	list_for_each_entry_safe(page, next, &pages->lru, lru)
 		pages_remove(pages, page);
-	xa_destroy(&pages->xa);
 	rcu_barrier();
+	pages_free(pages);
+}
+
+/* A slab cache of its own: what of it fails can be chosen in tests. */
+int vhdx_pages_setup(void)
+{
+	page_cache = KMEM_CACHE(vhdx_page, 0);
+	return page_cache ? 0 : -ENOMEM;
+}
+
+void vhdx_pages_teardown(void)
+{
+	kmem_cache_destroy(page_cache);
 }

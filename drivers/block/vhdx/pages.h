@@ -13,20 +13,44 @@
  * A page is inserted before it is read, in state LOADING, and others wait
  * for it. Reading first and inserting later could bring back content that
  * was changed, written and dropped in the meantime.
+ *
+ * Memory. Pages are loaded for requests that may themselves be the write-back
+ * that memory is waited for, so loading must go on when there is none. A pool
+ * holds VHDX_PAGES_RESERVE pages, and the index is a table of lists: to insert
+ * takes no memory. Where is a page of the reserve when the pool is empty?
+ *
+ *  - with a user. One holds at most VHDX_PAGES_PER_USER pages, and waits for
+ *    nothing but memory for another of them, the file, and a commit, which
+ *    loads no page and has a reserve of its own (journal.h). The reserve is
+ *    larger than what all of them hold, so one of them always goes on;
+ *  - clean in the cache: then pages_relieve() drops it;
+ *  - changed or logged: then pages_relieve() commits and writes in place, and
+ *    drops it the next time;
+ *  - dropped, until the end of an RCU grace period: it comes back by itself.
+ *
+ * So who waits for a page gets one in the end. Only where the file can not be
+ * written (the mode fell, or it has no space) changed pages stay: then nothing
+ * is written back through us either, and memory is waited for in the allocator.
  */
 #ifndef VHDX_PAGES_H
 #define VHDX_PAGES_H
 
 #include <linux/list.h>
+#include <linux/mempool.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/shrinker.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
-#include <linux/xarray.h>
 
 struct page;
 struct vhdx_image;
+struct vhdx_pages;
+
+/* A worker that changes a block needs the pages of its entry and of its bits. */
+#define VHDX_PAGES_PER_USER	2
+/* More than all users of one image hold together: there are 8 workers. */
+#define VHDX_PAGES_RESERVE	32
 
 enum vhdx_page_state {
 	VHDX_PAGE_LOADING,
@@ -36,6 +60,7 @@ enum vhdx_page_state {
 
 /**
  * struct vhdx_page - one 4 KiB page of metadata
+ * @pages: the cache [immutable]
  * @off: file offset [immutable]
  * @page: its memory [immutable]
  * @data: address of the memory: the newest content, in 8-byte words that are
@@ -48,12 +73,14 @@ enum vhdx_page_state {
  * @referenced: used since the reclaimer last saw it [racy on purpose]
  * @dirty: on the running transaction's list [journal lock]
  * @committing: in the transaction being committed [journal lock]
+ * @hash: in the cache's index [pages lock; RCU for look-ups]
  * @lru: on the cache's list [pages lock]
  * @running: on the running transaction's list [journal lock]
  * @checkpoint: on the list of logged pages [journal commit mutex]
  * @rcu: for freeing
  */
 struct vhdx_page {
+	struct vhdx_pages	*pages;
 	u64			off;
 	struct page		*page;
 	__le64			*data;
@@ -64,6 +91,7 @@ struct vhdx_page {
 	bool			referenced;
 	bool			dirty;
 	bool			committing;
+	struct hlist_node	hash;
 	struct list_head	lru;
 	struct list_head	running;
 	struct list_head	checkpoint;
@@ -73,20 +101,26 @@ struct vhdx_page {
 /**
  * struct vhdx_pages - the cache of one image
  * @img: the image [immutable]
- * @xa: pages by file offset / 4096 [its own lock; RCU for look-ups]
- * @lock: guards @lru and @nr
+ * @buckets: pages by file offset [@lock; RCU for look-ups]
+ * @pool: the reserve, see above
+ * @lock: guards @buckets, @lru and @nr
  * @lru: all pages, most recently loaded first
  * @nr: their number
  * @shrinker: gives clean pages back under memory pressure
  */
 struct vhdx_pages {
 	struct vhdx_image	*img;
-	struct xarray		xa;
+	struct hlist_head	*buckets;
+	mempool_t		*pool;
 	spinlock_t		lock;
 	struct list_head	lru;
 	unsigned long		nr;
 	struct shrinker		*shrinker;
 };
+
+/* The slab cache of all images; when the module comes and goes. */
+int vhdx_pages_setup(void);
+void vhdx_pages_teardown(void);
 
 int vhdx_pages_init(struct vhdx_pages *pages, struct vhdx_image *img);
 
@@ -99,7 +133,11 @@ void vhdx_pages_exit(struct vhdx_pages *pages);
  */
 int vhdx_pages_peek(struct vhdx_pages *pages, u64 off, __le64 *raw);
 
-/* The page around @off, read if need be, with a reference; ERR_PTR. Sleeps. */
+/*
+ * The page around @off, read if need be, with a reference; ERR_PTR. Sleeps,
+ * and may commit when memory is short: no lock from the space mutex on inwards
+ * (image.h) is held. At most VHDX_PAGES_PER_USER at a time for one task.
+ */
 struct vhdx_page *vhdx_page_get(struct vhdx_pages *pages, u64 off);
 
 /* One more reference for somebody who has one. Never sleeps. */

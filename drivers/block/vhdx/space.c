@@ -26,6 +26,37 @@ void vhdx_space_init(struct vhdx_space *space, struct vhdx_image *img)
 	atomic64_set(&space->next, round_up(vhdx_image_size(img), VHDX_UNIT));
 }
 
+static void scan_free(struct vhdx_space *space)
+{
+	kvfree(space->map);
+	space->map = NULL;
+	space->map_bytes = 0;
+	vhdx_buf_free(&space->buf);
+}
+
+/* What of it is there already is kept. */
+static int scan_alloc(struct vhdx_space *space, u64 size)
+{
+	u64 bytes = vhdx_bat_scan_bytes(size);
+
+	if (!space->buf.addr && vhdx_buf_alloc(&space->buf, SCAN_BUF))
+		return -ENOMEM;
+	if (space->map_bytes < bytes) {
+		kvfree(space->map);
+		space->map = kvmalloc(bytes, GFP_KERNEL);
+		space->map_bytes = space->map ? bytes : 0;
+	}
+	if (!space->map)
+		return -ENOMEM;
+	memset(space->map, 0, bytes);
+	return 0;
+}
+
+void vhdx_space_exit(struct vhdx_space *space)
+{
+	scan_free(space);
+}
+
 u64 vhdx_space_end(const struct vhdx_space *space)
 {
 	return atomic64_read(&space->next);
@@ -40,12 +71,30 @@ static u64 scan_hole(struct vhdx_image *img, const struct vhdx_bat_scan *scan)
 
 	if (img->overlay)
 		return 0;	/* the hole may be filled in memory */
-	data = vhdx_file_next_data(&img->file, off, len);
-	return (data - off) / sizeof(__le64);
+	data = vhdx_file_next_data(&img->file, off, len) - off;
+	if (data < len)
+		data = round_down(data, VHDX_PAGE_SIZE);
+	return data / sizeof(__le64);
+}
+
+/*
+ * The @nr entries from scan->next on. Once it is known that I/O is direct it is
+ * done in whole pages, which the table's region consists of.
+ */
+static int scan_read(struct vhdx_image *img, const struct vhdx_bat_scan *scan, u64 nr)
+{
+	struct vhdx_buf *buf = &img->space.buf;
+	u64 off = vhdx_bat_entry_off(&img->geo, scan->next);
+	u32 len = nr * sizeof(__le64);
+
+	if (img->file.direct && !img->overlay)
+		return vhdx_file_read(&img->file, off, buf,
+				      round_up(len, VHDX_PAGE_SIZE));
+	return vhdx_image_pread(img, off, buf->addr, len);
 }
 
 static int scan_step(struct vhdx_image *img, struct vhdx_bat_scan *scan,
-		     __le64 *buf, u64 *budget, struct vhdx_finding *fd)
+		     u64 *budget, struct vhdx_finding *fd)
 {
 	u64 nr = scan_hole(img, scan);
 	int ret;
@@ -56,22 +105,21 @@ static int scan_step(struct vhdx_image *img, struct vhdx_bat_scan *scan,
 	if (*budget < nr * sizeof(__le64))
 		return -EAGAIN;
 	*budget -= nr * sizeof(__le64);
-	ret = vhdx_image_pread(img, vhdx_bat_entry_off(&img->geo, scan->next),
-			       buf, nr * sizeof(__le64));
+	ret = scan_read(img, scan, nr);
 	if (ret)
 		return ret;
-	return vhdx_bat_scan_entries(scan, buf, nr, fd);
+	return vhdx_bat_scan_entries(scan, img->space.buf.addr, nr, fd);
 }
 
 static int scan_run(struct vhdx_image *img, struct vhdx_bat_scan *scan,
-		    __le64 *buf, u64 budget, struct vhdx_finding *fd)
+		    u64 budget, struct vhdx_finding *fd)
 {
 	int ret = 0;
 
 	while (!ret && scan->next < img->geo.nr_entries) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		ret = scan_step(img, scan, buf, &budget, fd);
+		ret = scan_step(img, scan, &budget, fd);
 		cond_resched();
 	}
 	return ret ?: vhdx_bat_scan_end(scan, fd);
@@ -88,7 +136,7 @@ static void space_scanned(struct vhdx_space *space, const struct vhdx_bat_scan *
 {
 	struct vhdx_image *img = space->img;
 
-	space->scanned = true;
+	WRITE_ONCE(space->scanned, true);
 	space->used_end = scan->used_end;
 	vhdx_space_settle(space);
 	atomic64_set(&img->nr_allocated,
@@ -103,23 +151,20 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	struct vhdx_image *img = space->img;
 	struct vhdx_bat_scan scan;
 	u64 size = vhdx_image_size(img);
-	__le64 *buf;
-	u8 *map;
-	int ret = -ENOMEM;
+	int ret;
 
 	if (size > SPACE_FILE_MAX)
 		return -EFBIG;
-	map = kvzalloc(vhdx_bat_scan_bytes(size), GFP_KERNEL);
-	buf = kvmalloc(SCAN_BUF, GFP_KERNEL);
-	if (map && buf) {
-		vhdx_bat_scan_init(&scan, &img->geo, size, map, &img->hdrs.cur,
-				   img->region_table, img->regions.nr);
-		ret = scan_run(img, &scan, buf, budget, fd);
-		if (!ret)
-			space_scanned(space, &scan);
-	}
-	kvfree(buf);
-	kvfree(map);
+	ret = scan_alloc(space, size);
+	if (ret)
+		return ret;
+	vhdx_bat_scan_init(&scan, &img->geo, size, space->map, &img->hdrs.cur,
+			   img->region_table, img->regions.nr);
+	ret = scan_run(img, &scan, budget, fd);
+	if (!ret)
+		space_scanned(space, &scan);
+	if (!ret || !img->writable)
+		scan_free(space);
 	return ret;
 }
 

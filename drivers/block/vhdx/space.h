@@ -8,6 +8,12 @@
  * Nothing is written before the whole BAT was seen once: an entry that points
  * at the log or at another's block would be written through, and one that
  * lies beyond the end of a damaged file would meet a block of ours.
+ *
+ * Memory. A scan that attach put off is done for the first write, which may be
+ * the write-back that memory is waited for. So what it needs is kept from
+ * attach until it is done: 64 KiB, and a bit for each MiB of the file. It then
+ * reads as payload is read, not through the page cache where that can be
+ * avoided.
  */
 #ifndef VHDX_SPACE_H
 #define VHDX_SPACE_H
@@ -15,6 +21,8 @@
 #include <linux/atomic.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+
+#include "file.h"
 
 struct vhdx_finding;
 struct vhdx_image;
@@ -25,14 +33,20 @@ struct vhdx_image;
  * @lock: guards the rest
  * @next: file offset where the next block goes, a multiple of 1 MiB; also read
  *	without the lock
+ * @map: for a scan: what of the file is in use; NULL once it is done
+ * @map_bytes: length of @map
+ * @buf: for a scan: entries
  * @used_end: end of the last thing in the file, from the scan
- * @scanned: the BAT was seen whole and is in order
+ * @scanned: the BAT was seen whole and is in order [READ_ONCE elsewhere]
  * @grown: the file was made longer than it needs to be
  */
 struct vhdx_space {
 	struct vhdx_image	*img;
 	struct mutex		lock;
 	atomic64_t		next;
+	u8			*map;
+	u64			map_bytes;
+	struct vhdx_buf		buf;
 	u64			used_end;
 	bool			scanned;
 	bool			grown;
@@ -40,10 +54,14 @@ struct vhdx_space {
 
 void vhdx_space_init(struct vhdx_space *space, struct vhdx_image *img);
 
+/* Also for one that was never initialised, but zeroed. */
+void vhdx_space_exit(struct vhdx_space *space);
+
 /*
  * Look at the whole BAT, holes left out: states, places, overlaps. Gives up
- * with -EAGAIN after reading @budget bytes; a later call starts again. The
- * image's region table must still be in memory. 0, an errno, or a fault.
+ * with -EAGAIN after reading @budget bytes; a later call starts again, with the
+ * same memory if the image is writable. The image's region table must still be
+ * in memory. 0, an errno, or a fault.
  */
 int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *fd);
 
