@@ -81,6 +81,7 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	file->dsync = !file_is_regular(file) || file_host(file)->i_sb->s_bdev;
 	atomic64_set(&file->nr_flushes, 0);
 	atomic64_set(&file->nr_fua, 0);
+	atomic64_set(&file->nr_fua_flushes, 0);
 	ret = write ? file_forget_cache(file) : 0;
 	if (!ret)
 		ret = file_update_size(file);
@@ -227,9 +228,10 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	ret = file_sync_all(file, iter, off, ki_flags);
 	if (write)
 		file_end_write(file->filp);
-	if (!ret && flush)
-		ret = vhdx_file_flush(file);
-	return ret;
+	if (ret || !flush)
+		return ret;
+	atomic64_inc(&file->nr_fua_flushes);
+	return vhdx_file_flush(file);
 }
 
 static int file_bvec_io(struct vhdx_file *file, struct bio_vec *bvec,

@@ -30,6 +30,8 @@
  * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
  * @nr_flushes: flushes issued, for statistics
  * @nr_fua: FUA writes issued, for statistics
+ * @nr_fua_flushes: those of @nr_flushes that made a FUA write of metadata what
+ *	it should be, where the file does not honour IOCB_DSYNC
  */
 struct vhdx_file {
 	struct file	*filp;
@@ -40,6 +42,7 @@ struct vhdx_file {
 	u32		mem_align;
 	atomic64_t	nr_flushes;
 	atomic64_t	nr_fua;
+	atomic64_t	nr_fua_flushes;
 };
 
 /* Metadata moves in units of a log sector, whatever the machine's pages are. */

@@ -592,8 +592,13 @@ static void image_journal_stats(struct vhdx_image *img, struct vhdx_image_stats 
 
 	if (!img->writable)
 		return;
+	st->flush_requests = atomic64_read(&j->nr_flush_requests);
+	st->data_flushes = atomic64_read(&j->nr_data_flushes);
 	st->commits = atomic64_read(&j->nr_commits);
 	st->checkpoints = atomic64_read(&j->nr_checkpoints);
+	st->checkpoint_writes = atomic64_read(&j->nr_checkpoint_writes);
+	st->log_starts = atomic64_read(&j->nr_starts);
+	st->log_entries = atomic64_read(&j->nr_entries);
 	st->log_writes = atomic64_read(&j->nr_log_writes);
 	st->log_used = vhdx_journal_used(j);
 	st->dirty_pages = READ_ONCE(j->nr_running);
@@ -607,6 +612,7 @@ void vhdx_image_stats(struct vhdx_image *img, struct vhdx_image_stats *st)
 		.allocated = atomic64_read(&img->nr_allocated),
 		.replayed = img->nr_replayed,
 		.flushes = atomic64_read(&img->file.nr_flushes),
+		.fua_flushes = atomic64_read(&img->file.nr_fua_flushes),
 		.fua = atomic64_read(&img->file.nr_fua),
 		.header_writes = atomic64_read(&img->nr_header_writes),
 		.log_len = img->hdrs.cur.log_len,
