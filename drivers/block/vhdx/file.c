@@ -214,6 +214,16 @@ static int file_sync_all(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	return 0;
 }
 
+/*
+ * The file is as long as it must be before anything is written to it: a write
+ * beyond its end means that somebody else has cut it. To go on would make it
+ * long again, and what was lost in between would read as zeros.
+ */
+static bool file_was_cut(const struct vhdx_file *file, u64 off, u64 len)
+{
+	return file_is_regular(file) && off + len > i_size_read(file_host(file));
+}
+
 static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 			int ki_flags)
 {
@@ -221,6 +231,8 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	bool flush = (ki_flags & IOCB_DSYNC) && !file->dsync;
 	int ret;
 
+	if (write && file_was_cut(file, off, iov_iter_count(iter)))
+		return -ESTALE;
 	if (write)
 		file_start_write(file->filp);
 	if (ki_flags & IOCB_DSYNC)
@@ -418,6 +430,10 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 
 	if (file_would_wait(file, flags)) {
 		io->done(io, -EAGAIN);
+		return;
+	}
+	if ((flags & VHDX_IO_WRITE) && file_was_cut(file, off, iov_iter_count(iter))) {
+		io->done(io, -ESTALE);
 		return;
 	}
 	io->iocb = (struct kiocb){
