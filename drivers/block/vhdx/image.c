@@ -138,15 +138,62 @@ static int header_write_slot(struct vhdx_image *img, const struct vhdx_header *h
 	return 0;
 }
 
+static bool header_is_ours(struct vhdx_image *img)
+{
+	const struct vhdx_header *cur = &img->hdrs.cur;
+	struct vhdx_finding fd = { };
+	struct vhdx_header hdr;
+
+	return !vhdx_header_decode(page_address(img->header_page), img->hdrs.slot,
+				   &hdr, &fd) &&
+	       hdr.seq == cur->seq && guid_equal(&hdr.log_guid, &cur->log_guid) &&
+	       guid_equal(&hdr.file_write_guid, &cur->file_write_guid) &&
+	       guid_equal(&hdr.data_write_guid, &cur->data_write_guid);
+}
+
+/*
+ * Whoever opens an image for writing begins with a new header, and another
+ * file that was copied into this one has its own. Then what we have in memory
+ * is about an image that is not there any more.
+ */
+static int headers_check(struct vhdx_image *img)
+{
+	int ret;
+
+	lockdep_assert_held(&img->header_lock);
+	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
+		return -EIO;
+	ret = vhdx_file_read_page(&img->file, vhdx_header_off(img->hdrs.slot),
+				  img->header_page);
+	if (ret || header_is_ours(img))
+		return ret;
+	vhdx_image_fail(img, VHDX_MODE_READ_ONLY, -ESTALE,
+			"somebody else has written to the image file");
+	return -ESTALE;
+}
+
+int vhdx_image_check_headers(struct vhdx_image *img)
+{
+	int ret;
+
+	mutex_lock(&img->header_lock);
+	ret = headers_check(img);
+	mutex_unlock(&img->header_lock);
+	return ret;
+}
+
 static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool new_data)
 {
 	struct vhdx_header hdr = img->hdrs.cur;
 	unsigned int i;
 	int ret;
 
-	lockdep_assert_held(&img->header_lock);
-	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
-		return -EIO;
+	ret = headers_check(img);
+	if (ret) {
+		vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
+				"the headers could not be read");
+		return ret;
+	}
 	/* Somebody may have left a number there, unread while there is no log. */
 	hdr.log_version = VHDX_LOG_VERSION;
 	if (!img->file_touched)

@@ -302,7 +302,9 @@ static int journal_checkpoint(struct vhdx_journal *j)
 	lockdep_assert_held(&j->commit);
 	if (!j->nr_checkpoint)
 		return 0;
-	ret = checkpoint_write(j);
+	ret = vhdx_image_check_headers(j->img);
+	if (!ret)
+		ret = checkpoint_write(j);
 	if (ret) {
 		if (!is_no_space(ret))
 			vhdx_image_fail(j->img, VHDX_MODE_READ_ONLY, ret,
