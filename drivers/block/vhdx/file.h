@@ -141,7 +141,8 @@ struct vhdx_file_io {
  * Start the transfer of all of @iter at file offset @off; io->done is set.
  * Direct I/O may complete later, buffered I/O is complete on return. @done is
  * called in every case, also before this returns; a write beyond the end of the
- * file gets -ESTALE. The iterator's vectors must live until then. Context: task, may sleep unless VHDX_IO_NOWAIT.
+ * file gets -ESTALE. The iterator's vectors must live until then. Context: task,
+ * may sleep unless VHDX_IO_NOWAIT.
  */
 void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 		      struct iov_iter *iter, u64 off, unsigned int flags,

@@ -106,11 +106,11 @@ WRITERS=8
 # together OPTION...: WRITERS processes write a block of their own each and make
 # it stable, while the disk below answers nothing.
 together() {
-	local n
+	local _
 
 	dmsetup suspend --noflush --nolockfs vhdx-test-commit
 	pids=()
-	for n in $(seq $WRITERS); do
+	for _ in $(seq $WRITERS); do
 		dd if=/dev/urandom of="$DEV" bs=4k count=1 seek=$((next << 8)) status=none "$@" &
 		pids+=($!)
 		((++next))
@@ -119,9 +119,9 @@ together() {
 
 # Until all of them have asked.
 asked() {
-	local n
+	local _
 
-	for n in $(seq 300); do
+	for _ in $(seq 300); do
 		(($(delta flush_requests) < WRITERS)) || return 0
 		sleep 0.1
 	done
@@ -130,9 +130,9 @@ asked() {
 
 # Until their data is written, and all of them sleep in the kernel: in an fsync.
 waiting() {
-	local n pid state
+	local _ pid state
 
-	for n in $(seq 300); do
+	for _ in $(seq 300); do
 		sleep 0.1
 		state=
 		for pid in "${pids[@]}"; do
@@ -153,7 +153,7 @@ share() {
 	for pid in "${pids[@]}"; do
 		wait "$pid" || status=1
 	done
-	return $status
+	return "$status"
 }
 
 modprobe -q dm_mod
