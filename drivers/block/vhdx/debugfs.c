@@ -65,10 +65,14 @@ static int log_show(struct seq_file *m, void *unused)
 	vhdx_image_stats(vhdx_device_leaf(dev), &st);
 	seq_printf(m, "state %s\nlength %llu\nused %llu\n",
 		   st.log_active ? "active" : "clean", st.log_len, st.log_used);
-	seq_printf(m, "replayed-entries %llu\ncommits %llu\ncheckpoints %llu\n",
-		   st.replayed, st.commits, st.checkpoints);
+	seq_printf(m, "replayed-entries %llu\nstarts %llu\nentries %llu\n",
+		   st.replayed, st.log_starts, st.log_entries);
+	seq_printf(m, "commits %llu\ncheckpoints %llu\ncheckpoint-writes %llu\n",
+		   st.commits, st.checkpoints, st.checkpoint_writes);
 	seq_printf(m, "log-writes %llu\nheader-writes %llu\n",
 		   st.log_writes, st.header_writes);
+	seq_printf(m, "flush-requests %llu\nflushes %llu\ndata-flushes %llu\nfua-flushes %llu\n",
+		   st.flush_requests, st.flushes, st.data_flushes, st.fua_flushes);
 	seq_printf(m, "pages %llu\ndirty-pages %llu\nlogged-pages %llu\n",
 		   st.pages, st.dirty_pages, st.logged_pages);
 	return 0;

@@ -81,6 +81,7 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	file->dsync = !file_is_regular(file) || file_host(file)->i_sb->s_bdev;
 	atomic64_set(&file->nr_flushes, 0);
 	atomic64_set(&file->nr_fua, 0);
+	atomic64_set(&file->nr_fua_flushes, 0);
 	ret = write ? file_forget_cache(file) : 0;
 	if (!ret)
 		ret = file_update_size(file);
@@ -213,6 +214,16 @@ static int file_sync_all(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	return 0;
 }
 
+/*
+ * The file is as long as it must be before anything is written to it: a write
+ * beyond its end means that somebody else has cut it. To go on would make it
+ * long again, and what was lost in between would read as zeros.
+ */
+static bool file_was_cut(const struct vhdx_file *file, u64 off, u64 len)
+{
+	return file_is_regular(file) && off + len > i_size_read(file_host(file));
+}
+
 static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 			int ki_flags)
 {
@@ -220,6 +231,8 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	bool flush = (ki_flags & IOCB_DSYNC) && !file->dsync;
 	int ret;
 
+	if (write && file_was_cut(file, off, iov_iter_count(iter)))
+		return -ESTALE;
 	if (write)
 		file_start_write(file->filp);
 	if (ki_flags & IOCB_DSYNC)
@@ -227,9 +240,10 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 	ret = file_sync_all(file, iter, off, ki_flags);
 	if (write)
 		file_end_write(file->filp);
-	if (!ret && flush)
-		ret = vhdx_file_flush(file);
-	return ret;
+	if (ret || !flush)
+		return ret;
+	atomic64_inc(&file->nr_fua_flushes);
+	return vhdx_file_flush(file);
 }
 
 static int file_bvec_io(struct vhdx_file *file, struct bio_vec *bvec,
@@ -416,6 +430,10 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 
 	if (file_would_wait(file, flags)) {
 		io->done(io, -EAGAIN);
+		return;
+	}
+	if ((flags & VHDX_IO_WRITE) && file_was_cut(file, off, iov_iter_count(iter))) {
+		io->done(io, -ESTALE);
 		return;
 	}
 	io->iocb = (struct kiocb){

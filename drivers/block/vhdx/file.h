@@ -30,6 +30,8 @@
  * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
  * @nr_flushes: flushes issued, for statistics
  * @nr_fua: FUA writes issued, for statistics
+ * @nr_fua_flushes: those of @nr_flushes that made a FUA write of metadata what
+ *	it should be, where the file does not honour IOCB_DSYNC
  */
 struct vhdx_file {
 	struct file	*filp;
@@ -40,6 +42,7 @@ struct vhdx_file {
 	u32		mem_align;
 	atomic64_t	nr_flushes;
 	atomic64_t	nr_fua;
+	atomic64_t	nr_fua_flushes;
 };
 
 /* Metadata moves in units of a log sector, whatever the machine's pages are. */
@@ -94,7 +97,8 @@ void vhdx_buf_free(struct vhdx_buf *buf);
  * Read or write @len bytes between @off of the file and the start of @buf,
  * and wait. Offsets and lengths are multiples of 4096 (of 512 for reads of
  * odd file ends). 0 or a negative errno; a short transfer is -EIO. @fua: the
- * bytes are stable when the call returns.
+ * bytes are stable when the call returns. No write makes the file longer,
+ * here or below: -ESTALE if it would, because somebody else has cut the file.
  */
 int vhdx_file_read(struct vhdx_file *file, u64 off, struct vhdx_buf *buf, u32 len);
 
@@ -136,8 +140,9 @@ struct vhdx_file_io {
 /*
  * Start the transfer of all of @iter at file offset @off; io->done is set.
  * Direct I/O may complete later, buffered I/O is complete on return. @done is
- * called in every case, also before this returns. The iterator's vectors must
- * live until then. Context: task, may sleep unless VHDX_IO_NOWAIT.
+ * called in every case, also before this returns; a write beyond the end of the
+ * file gets -ESTALE. The iterator's vectors must live until then. Context: task,
+ * may sleep unless VHDX_IO_NOWAIT.
  */
 void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 		      struct iov_iter *iter, u64 off, unsigned int flags,

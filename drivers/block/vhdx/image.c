@@ -146,15 +146,62 @@ static int header_write_slot(struct vhdx_image *img, const struct vhdx_header *h
 	return 0;
 }
 
+static bool header_is_ours(struct vhdx_image *img)
+{
+	const struct vhdx_header *cur = &img->hdrs.cur;
+	struct vhdx_finding fd = { };
+	struct vhdx_header hdr;
+
+	return !vhdx_header_decode(page_address(img->header_page), img->hdrs.slot,
+				   &hdr, &fd) &&
+	       hdr.seq == cur->seq && guid_equal(&hdr.log_guid, &cur->log_guid) &&
+	       guid_equal(&hdr.file_write_guid, &cur->file_write_guid) &&
+	       guid_equal(&hdr.data_write_guid, &cur->data_write_guid);
+}
+
+/*
+ * Whoever opens an image for writing begins with a new header, and another
+ * file that was copied into this one has its own. Then what we have in memory
+ * is about an image that is not there any more.
+ */
+static int headers_check(struct vhdx_image *img)
+{
+	int ret;
+
+	lockdep_assert_held(&img->header_lock);
+	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
+		return -EIO;
+	ret = vhdx_file_read_page(&img->file, vhdx_header_off(img->hdrs.slot),
+				  img->header_page);
+	if (ret || header_is_ours(img))
+		return ret;
+	vhdx_image_fail(img, VHDX_MODE_READ_ONLY, -ESTALE,
+			"somebody else has written to the image file");
+	return -ESTALE;
+}
+
+int vhdx_image_check_headers(struct vhdx_image *img)
+{
+	int ret;
+
+	mutex_lock(&img->header_lock);
+	ret = headers_check(img);
+	mutex_unlock(&img->header_lock);
+	return ret;
+}
+
 static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool new_data)
 {
 	struct vhdx_header hdr = img->hdrs.cur;
 	unsigned int i;
 	int ret;
 
-	lockdep_assert_held(&img->header_lock);
-	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
-		return -EIO;
+	ret = headers_check(img);
+	if (ret) {
+		vhdx_image_fail(img, VHDX_MODE_READ_ONLY, ret,
+				"the headers could not be read");
+		return ret;
+	}
 	/* Somebody may have left a number there, unread while there is no log. */
 	hdr.log_version = VHDX_LOG_VERSION;
 	if (!img->file_touched)
@@ -601,8 +648,13 @@ static void image_journal_stats(struct vhdx_image *img, struct vhdx_image_stats 
 
 	if (!img->writable)
 		return;
+	st->flush_requests = atomic64_read(&j->nr_flush_requests);
+	st->data_flushes = atomic64_read(&j->nr_data_flushes);
 	st->commits = atomic64_read(&j->nr_commits);
 	st->checkpoints = atomic64_read(&j->nr_checkpoints);
+	st->checkpoint_writes = atomic64_read(&j->nr_checkpoint_writes);
+	st->log_starts = atomic64_read(&j->nr_starts);
+	st->log_entries = atomic64_read(&j->nr_entries);
 	st->log_writes = atomic64_read(&j->nr_log_writes);
 	st->log_used = vhdx_journal_used(j);
 	st->dirty_pages = READ_ONCE(j->nr_running);
@@ -616,6 +668,7 @@ void vhdx_image_stats(struct vhdx_image *img, struct vhdx_image_stats *st)
 		.allocated = atomic64_read(&img->nr_allocated),
 		.replayed = img->nr_replayed,
 		.flushes = atomic64_read(&img->file.nr_flushes),
+		.fua_flushes = atomic64_read(&img->file.nr_fua_flushes),
 		.fua = atomic64_read(&img->file.nr_fua),
 		.header_writes = atomic64_read(&img->nr_header_writes),
 		.log_len = img->hdrs.cur.log_len,

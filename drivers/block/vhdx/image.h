@@ -135,10 +135,16 @@ bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos);
  * struct vhdx_image_stats - numbers for sysfs and tests
  * @allocated: payload blocks present, as far as known: counted at the BAT scan
  * @replayed: log entries replayed at open
+ * @flush_requests: FLUSHes, and FUA writes that needed a commit
  * @commits: log entries written with content
  * @checkpoints: rounds of in-place writes
+ * @checkpoint_writes: pages that they wrote
+ * @log_starts: logs begun
+ * @log_entries: log entries written, empty ones included
  * @log_writes: writes to the log, empty entries included
  * @flushes: flushes of the file
+ * @data_flushes: those of them that a commit needed
+ * @fua_flushes: those of them that stood in for a write-through of metadata
  * @fua: FUA writes to the file (log and headers)
  * @header_writes: header slots written
  * @log_len: bytes of the log
@@ -152,10 +158,16 @@ bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos);
 struct vhdx_image_stats {
 	u64	allocated;
 	u64	replayed;
+	u64	flush_requests;
 	u64	commits;
 	u64	checkpoints;
+	u64	checkpoint_writes;
+	u64	log_starts;
+	u64	log_entries;
 	u64	log_writes;
 	u64	flushes;
+	u64	data_flushes;
+	u64	fua_flushes;
 	u64	fua;
 	u64	header_writes;
 	u64	log_len;

@@ -120,10 +120,17 @@ void vhdx_image_bad_entry(struct vhdx_image *img, const struct vhdx_finding *fd)
 void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd);
 
 /*
+ * Is the current header still the one that we wrote or found? -ESTALE if not:
+ * then somebody else has written to the file, and the image is read-only. -EIO
+ * if it was before. Reads one page; takes the header lock.
+ */
+int vhdx_image_check_headers(struct vhdx_image *img);
+
+/*
  * Write both header slots, [MS-VHDX] 2.2.2: the slot that is not current
  * first, each stable before the next. Sets the LogGuid to @log_guid unless it
  * is NULL, gives the session its FileWriteGuid if it has none yet, and, with
- * @new_data, its DataWriteGuid. A failure makes the image read-only: which
+ * @new_data, its DataWriteGuid. Checks before, as above. A failure makes the image read-only: which
  * header the next reader finds is no longer known. Takes the header lock.
  */
 int vhdx_image_write_headers(struct vhdx_image *img, const guid_t *log_guid,

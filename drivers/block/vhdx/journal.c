@@ -140,6 +140,7 @@ static int ring_append(struct vhdx_journal *j, struct vhdx_log_build *b)
 	WRITE_ONCE(j->tail_disk, entry.tail);
 	WRITE_ONCE(j->head, ring_add(j, j->head, len));
 	j->next_seq++;
+	atomic64_inc(&j->nr_entries);
 	return 0;
 }
 
@@ -178,6 +179,13 @@ static int journal_flush_file(struct vhdx_journal *j)
 	else
 		img->stable_size = size;
 	return ret;
+}
+
+/* All payload that was there before is stable, and so is the file's size. */
+static int journal_flush_data(struct vhdx_journal *j)
+{
+	atomic64_inc(&j->nr_data_flushes);
+	return journal_flush_file(j);
 }
 
 /* The ring is about to be used: give it blocks, so that FUA can be had. */
@@ -226,6 +234,7 @@ static int journal_start(struct vhdx_journal *j)
 	if (ret)
 		return ret;
 	WRITE_ONCE(j->active, true);
+	atomic64_inc(&j->nr_starts);
 	trace_vhdx_log_start(img->name, j->next_seq);
 	return 0;
 }
@@ -274,6 +283,7 @@ static int checkpoint_write(struct vhdx_journal *j)
 
 	list_sort(NULL, &j->checkpoint, page_cmp);
 	list_for_each_entry(page, &j->checkpoint, checkpoint) {
+		atomic64_inc(&j->nr_checkpoint_writes);
 		ret = vhdx_file_write_page(file, page->off, page->logged, false);
 		if (ret)
 			return ret;
@@ -292,7 +302,9 @@ static int journal_checkpoint(struct vhdx_journal *j)
 	lockdep_assert_held(&j->commit);
 	if (!j->nr_checkpoint)
 		return 0;
-	ret = checkpoint_write(j);
+	ret = vhdx_image_check_headers(j->img);
+	if (!ret)
+		ret = checkpoint_write(j);
 	if (ret) {
 		if (!is_no_space(ret))
 			vhdx_image_fail(j->img, VHDX_MODE_READ_ONLY, ret,
@@ -450,7 +462,7 @@ static int journal_write_entry(struct vhdx_journal *j, struct vhdx_log_build *b)
 {
 	int ret;
 
-	ret = journal_flush_file(j);
+	ret = journal_flush_data(j);
 	if (ret)
 		return ret;
 	ret = ring_append(j, b);
@@ -474,7 +486,7 @@ static int journal_commit(struct vhdx_journal *j)
 	if (vhdx_image_mode(j->img) != VHDX_MODE_WRITE)
 		return -EIO;
 	if (!READ_ONCE(j->nr_running))
-		return journal_flush_file(j);
+		return journal_flush_data(j);
 	ret = journal_prepare(j);
 	if (!ret)
 		ret = journal_close(j, &b);
@@ -508,6 +520,7 @@ int vhdx_journal_flush(struct vhdx_journal *j)
 
 	smp_mb();	/* what completed before the call, then the number */
 	ticket = READ_ONCE(j->started) + 1;
+	atomic64_inc(&j->nr_flush_requests);
 	mutex_lock(&j->commit);
 	ret = j->done >= ticket ? j->result : journal_commit_ticket(j);
 	mutex_unlock(&j->commit);

@@ -98,9 +98,19 @@ struct vhdx_page;
  * @last_activity: jiffies of the last begin [racy]
  * @wq: runs @idle, nothing else
  * @idle: empties the log when nothing happened for a while
+ * @nr_flush_requests: calls of vhdx_journal_flush(), each counted once its
+ *	ticket is drawn
+ * @nr_data_flushes: flushes of the file for a commit, one with nothing to
+ *	write included
+ * @nr_starts: logs begun
+ * @nr_entries: entries, empty ones included
  * @nr_commits: entries with content
  * @nr_log_writes: writes to the log area
  * @nr_checkpoints: checkpoints with content
+ * @nr_checkpoint_writes: pages that they wrote in place
+ *
+ * What it costs is counted apart by what it is for, so that tests can add it
+ * up: test_log_commit.sh.
  */
 struct vhdx_journal {
 	struct vhdx_image	*img;
@@ -131,9 +141,14 @@ struct vhdx_journal {
 	unsigned long		last_activity;
 	struct workqueue_struct	*wq;
 	struct delayed_work	idle;
+	atomic64_t		nr_flush_requests;
+	atomic64_t		nr_data_flushes;
+	atomic64_t		nr_starts;
+	atomic64_t		nr_entries;
 	atomic64_t		nr_commits;
 	atomic64_t		nr_log_writes;
 	atomic64_t		nr_checkpoints;
+	atomic64_t		nr_checkpoint_writes;
 };
 
 /* For an image whose log is clean and that is open for writing. */

@@ -156,6 +156,8 @@ static const char *cmd_cause(int err)
 		return "the image's file system refused the transfer";
 	case -EOPNOTSUPP:
 		return "not supported";
+	case -ESTALE:
+		return "somebody else changed the image file";
 	default:
 		return "I/O to the image file failed";
 	}

@@ -167,10 +167,16 @@ STAT_ATTR(log_length, log_len);
 STAT_ATTR(log_used, log_used);
 STAT_ATTR(replayed_entries, replayed);
 STAT_ATTR(allocated_blocks, allocated);
+STAT_ATTR(flush_requests, flush_requests);
 STAT_ATTR(commits, commits);
 STAT_ATTR(checkpoints, checkpoints);
+STAT_ATTR(checkpoint_writes, checkpoint_writes);
+STAT_ATTR(log_starts, log_starts);
+STAT_ATTR(log_entries, log_entries);
 STAT_ATTR(log_writes, log_writes);
 STAT_ATTR(flushes, flushes);
+STAT_ATTR(data_flushes, data_flushes);
+STAT_ATTR(fua_flushes, fua_flushes);
 STAT_ATTR(fua_writes, fua);
 STAT_ATTR(header_writes, header_writes);
 STAT_ATTR(metadata_pages, pages);
@@ -196,10 +202,16 @@ static struct attribute *vhdx_attrs[] = {
 	&dev_attr_log_used.attr,
 	&dev_attr_replayed_entries.attr,
 	&dev_attr_allocated_blocks.attr,
+	&dev_attr_flush_requests.attr,
 	&dev_attr_commits.attr,
 	&dev_attr_checkpoints.attr,
+	&dev_attr_checkpoint_writes.attr,
+	&dev_attr_log_starts.attr,
+	&dev_attr_log_entries.attr,
 	&dev_attr_log_writes.attr,
 	&dev_attr_flushes.attr,
+	&dev_attr_data_flushes.attr,
+	&dev_attr_fua_flushes.attr,
 	&dev_attr_fua_writes.attr,
 	&dev_attr_header_writes.attr,
 	&dev_attr_metadata_pages.attr,

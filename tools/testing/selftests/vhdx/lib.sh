@@ -164,6 +164,18 @@ need() {
 	done
 }
 
+# ends PID: for what might wait for ever, a child of ours: does it end?
+ends() {
+	local _
+
+	for _ in $(seq 1200); do
+		kill -0 "$1" 2>/dev/null || return 0
+		sleep 0.05
+	done
+	echo "process $1 has not ended: $(tr '\0' ' ' <"/proc/$1/cmdline")"
+	return 1
+}
+
 have() {
 	command -v "$1" >/dev/null
 }

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Use memory, and fill a device through the page cache.
+
+  memory.py hold MIB		lock so much, say "held", wait to be killed
+  memory.py use MIB ROUNDS	write to so much and read it again, each round anew
+  memory.py fill DEVICE MIB SEED	write so much, each page another, then fsync
+  memory.py check DEVICE MIB SEED	is it there?
+"""
+
+import hashlib
+import mmap
+import os
+import signal
+import sys
+
+MIB = 1 << 20
+PAGE = 4096
+MAP_LOCKED = 0x2000
+MAP_POPULATE = 0x8000
+
+
+def stamp(seed, page):
+    """32 bytes that say which page of which run this is."""
+    return hashlib.sha256(b"%d %d" % (seed, page)).digest()
+
+
+def content(seed, page):
+    return stamp(seed, page) * (PAGE // 32)
+
+
+def hold(mib):
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_LOCKED | MAP_POPULATE
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write("-1000")
+    memory = mmap.mmap(-1, mib * MIB, flags=flags)
+    print("held", flush=True)
+    signal.pause()
+    memory.close()
+
+
+def use(mib, rounds):
+    memory = mmap.mmap(-1, mib * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages = mib * MIB // PAGE
+    for seed in range(rounds):
+        for page in range(pages):
+            memory[page * PAGE:page * PAGE + 32] = stamp(seed, page)
+        for page in range(pages):
+            if memory[page * PAGE:page * PAGE + 32] != stamp(seed, page):
+                sys.exit(f"round {seed}: page {page} is not what it was")
+
+
+def fill(path, mib, seed):
+    fd = os.open(path, os.O_RDWR)
+    for page in range(mib * MIB // PAGE):
+        if os.pwrite(fd, content(seed, page), page * PAGE) != PAGE:
+            sys.exit(f"page {page}: short write")
+    os.fsync(fd)
+
+
+def check(path, mib, seed):
+    fd = os.open(path, os.O_RDONLY)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    for page in range(mib * MIB // PAGE):
+        if os.pread(fd, PAGE, page * PAGE) != content(seed, page):
+            sys.exit(f"page {page} is not what was written")
+
+
+COMMANDS = {"hold": (hold, 1), "use": (use, 2), "fill": (fill, 3), "check": (check, 3)}
+
+
+def main(argv):
+    if len(argv) < 2 or argv[1] not in COMMANDS or len(argv) != 2 + COMMANDS[argv[1]][1]:
+        sys.exit(__doc__)
+    COMMANDS[argv[1]][0](*(int(a) if a.isdigit() else a for a in argv[2:]))
+
+
+if __name__ == "__main__":
+    main(sys.argv)

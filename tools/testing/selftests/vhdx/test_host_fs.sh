@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Something happens to the file system that the image is on, while it is
+# attached: remounted read-only, frozen, unmounted lazily, shut down.
+. "$(dirname -- "$0")/lib.sh"
+setup
+
+# put MIB COUNT: so many MiB of the data at a place of the disk, stable
+put() {
+	dd if="$WORK/data" of="$DEV" bs=1M seek="$1" count="$2" oflag=direct conv=fsync status=none
+}
+
+# has MIB COUNT: are they there?
+has() {
+	cmp -n $(($2 * MIB)) -i $(($1 * MIB)):0 "$DEV" "$WORK/data"
+}
+
+# fresh: a new image on the file system, its first 4 MiB written, attached
+fresh() {
+	rm -f "$MNT/a.vhdx"
+	create "$MNT/a.vhdx" 128M --block-size 1M && attach "$MNT/a.vhdx" && put 0 4
+}
+
+good() {
+	accepted "$MNT/a.vhdx" && attach -r "$MNT/a.vhdx" && has 0 4 && has "$1" 2 && detach
+}
+
+try_remount() {
+	local type=$1
+
+	fresh || return
+	reject "$type: remount read-only is refused while it is attached" "*" \
+		mount -o remount,ro "$MNT"
+	run "$type: remount refused: writes go on" put 10 2
+	run "$type: remount refused: detach" detach
+	run "$type: remount refused: content" good 10
+	attach -r "$MNT/a.vhdx"
+	run "$type: remount read-only under a read-only device" mount -o remount,ro "$MNT"
+	run "$type: remount: content" has 10 2
+	run "$type: remount: detach" detach
+	reject "$type: no attach for writing where nothing can be written" "*" \
+		vhdxctl attach "$MNT/a.vhdx"
+	run "$type: remount for writing" mount -o remount,rw "$MNT"
+}
+
+# Who writes to a frozen file system waits. Who reads does not.
+try_freeze() {
+	local type=$1 reader writer
+
+	fresh || return
+	if ! fsfreeze -f "$MNT"; then
+		detach
+		skip "$type: freeze" "it can not be frozen"
+		return
+	fi
+	put 10 2 2>"$WORK/writer" &
+	writer=$!
+	has 0 4 >"$WORK/reader" 2>&1 &
+	reader=$!
+	# If it waited that would be for the thaw, which must come in any case.
+	run "$type: frozen: a read does not wait" ends $reader
+	run "$type: frozen: so do those of nothing" cmp -n "$MIB" -i $((100 * MIB)):0 "$DEV" /dev/zero
+	run "$type: frozen: a write waits" kill -0 $writer
+	run "$type: thaw" fsfreeze -u "$MNT"
+	run "$type: what was read" wait $reader
+	run "$type: thawed: the write is done" wait $writer
+	equal "$type: thawed: nothing went wrong" write "$(attr mode)"
+
+	put 20 2
+	fsfreeze -f "$MNT"
+	detach >"$WORK/detach" 2>&1 &
+	writer=$!
+	# The log must be emptied first, so it can not get far.
+	sleep 0.2
+	run "$type: frozen: a detach waits" kill -0 $writer
+	fsfreeze -u "$MNT"
+	run "$type: thawed: the detach is done" wait $writer
+	run "$type: thawed: content" good 10
+}
+
+try_lazy_umount() {
+	local type=$1
+
+	fresh || return
+	run "$type: unmounted lazily" umount -l "$MNT"
+	run "$type: unmounted: writes go on" put 10 2
+	run "$type: unmounted: content" has 10 2
+	run "$type: unmounted: its path can be read" test -n "$(attr backing_file)"
+	run "$type: unmounted: detach" detach
+	# Now that nothing uses it the file system is gone for good.
+	run "$type: mounted again" mount -t "$type" "$DISK" "$MNT"
+	run "$type: unmounted: content" good 10
+}
+
+# As after an error of the disk: the file system refuses everything, or all
+# writes. The device follows, and says it once.
+shut_down() {
+	case $1 in
+	ext4) mount -o remount,abort "$MNT" ;;
+	xfs) xfs_io -x -c "shutdown -f" "$MNT" ;;
+	esac
+	return 0	# what is aborted may say so
+}
+
+try_shutdown() {
+	local type=$1
+
+	fresh || return
+	mark
+	shut_down "$type" >/dev/null 2>&1
+	reject "$type: shut down: a write fails" "*" put 10 2
+	equal "$type: shut down: mode" read-only "$(attr mode)"
+	run "$type: shut down: the kernel's log says so" dmesg_has "the device is read-only from now on"
+	equal "$type: shut down: it says it once" 1 \
+		"$(dmesg_since_mark | grep -c "is read-only from now on")"
+	reject "$type: shut down: detach tells" "*" vhdxctl detach "$DEV"
+	umount "$MNT"
+	run "$type: mounted again" mount -t "$type" "$DISK" "$MNT"
+	run "$type: shut down: what was stable is there" attach "$MNT/a.vhdx"
+	run "$type: shut down: content" has 0 4
+	run "$type: shut down: writes go on" put 10 2
+	run "$type: shut down: detach" detach
+	run "$type: shut down: clean" good 10
+}
+
+dd if=/dev/urandom of="$WORK/data" bs=1M count=4 status=none
+# A log that empties itself would wait for a thaw, too: here others have to.
+log_idle 3600000
+for type in ext4 xfs; do
+	if ! have_fs $type || ! mount_disk $type 320; then
+		skip "$type" "no $type here"
+		continue
+	fi
+	try_remount $type
+	try_freeze $type
+	try_lazy_umount $type
+	try_shutdown $type
+	umount "$MNT"
+done
+finish

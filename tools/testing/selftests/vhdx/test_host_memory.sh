@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Little memory: what is dirty on the device, and what is swapped to it, gets to
+# an image whose file system and disk are in the same machine.
+. "$(dirname -- "$0")/lib.sh"
+setup
+need swapon mkswap
+
+FREE=40		# MiB that are left to everybody
+
+meminfo() {
+	awk -v name="$1:" '$1 == name { print int($2 / 1024) }' /proc/meminfo
+}
+
+(($(meminfo MemTotal) <= 2048)) ||
+	skip_all "$(meminfo MemTotal) MiB are too much to use up: run with --mem 512"
+DISK_MIB=224
+disk $DISK_MIB || exit 1
+# A loop device on tmpfs would have its own pages swapped out.
+[[ $DISK == /dev/ram* ]] || skip_all "no RAM disk: its memory can not go away"
+# All of its memory is there before anybody is short of some.
+dd if=/dev/zero of="$DISK" bs=1M count=$DISK_MIB oflag=direct status=none
+MNT=$WORK/mnt
+mkdir "$MNT"
+mkfs.ext4 -q -F -E nodiscard "$DISK" ${DISK_MIB}M && mount "$DISK" "$MNT" || exit 1
+create "$MNT/a.vhdx" 80M --block-size 1M && create "$MNT/swap.vhdx" 96M --block-size 1M || exit 1
+echo -1000 >/proc/$$/oom_score_adj
+
+# In a group that may use 16 MiB: who writes is held up until the device has it.
+GROUP=/sys/fs/cgroup/vhdx-test
+small_group() {
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || return 1
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || return 1
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+	mkdir -p $GROUP && echo 16M >$GROUP/memory.max 2>/dev/null
+}
+
+in_group() {
+	(echo "$BASHPID" >"$GROUP/cgroup.procs" && exec "$@")
+}
+
+# both: swap to one device while the other is written to
+both() {
+	local user status=0
+
+	"$TOP/memory.py" use "$use" 1 &
+	user=$!
+	"$TOP/memory.py" fill "$dev" 64 3 || status=1
+	wait "$user" && "$TOP/memory.py" check "$dev" 64 3 && return "$status"
+}
+
+attach "$MNT/a.vhdx" || exit 1
+if small_group; then
+	run "64 MiB from a group of 16 MiB" in_group "$TOP/memory.py" fill "$DEV" 64 1
+	run "what it wrote" "$TOP/memory.py" check "$DEV" 64 1
+	rmdir $GROUP
+else
+	skip "64 MiB from a group of 16 MiB" "no memory controller"
+fi
+
+blockdev --flushbufs "$DEV"
+echo 3 >/proc/sys/vm/drop_caches
+# Locked memory, all but what is to be left.
+size=$(($(meminfo MemAvailable) - FREE))
+"$TOP/memory.py" hold "$size" >"$WORK/held" &
+holder=$!
+for _ in $(seq 1200); do
+	[[ ! -s $WORK/held ]] || break
+	sleep 0.05
+done
+equal "$size MiB are taken" held "$(<"$WORK/held")"
+comment "available: $(meminfo MemAvailable) MiB, free: $(meminfo MemFree) MiB"
+run "64 MiB are written with little memory" "$TOP/memory.py" fill "$DEV" 64 2
+run "what was written" "$TOP/memory.py" check "$DEV" 64 2
+dev=$DEV
+
+attach "$MNT/swap.vhdx" && mkswap -q "$DEV" && swapon "$DEV" || exit 1
+comment "available: $(meminfo MemAvailable) MiB, free: $(meminfo MemFree) MiB"
+before=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
+use=$(($(meminfo MemAvailable) + FREE))
+run "swap: $use MiB are used, in 2 rounds" "$TOP/memory.py" use $use 2
+after=$(awk '$1 == "pswpout" { print $2 }' /proc/vmstat)
+run "swap: $(((after - before) / 256)) MiB went out" test $((after - before)) -gt 2048
+run "swap and write-back at a time" both
+equal "swap: nothing went wrong" write "$(attr mode)"
+equal "nothing went wrong" write "$(cat "/sys/block/${dev#/dev/}/vhdx/mode")"
+kill "$holder"
+wait "$holder" 2>/dev/null
+run "swap is off" swapoff "$DEV"
+run "swap: detach" detach
+run "swap: clean" accepted "$MNT/swap.vhdx"
+run "detach" vhdxctl detach "$dev"
+run "clean" accepted "$MNT/a.vhdx"
+run "nobody was killed for memory" eval '! dmesg_since_mark | grep -q "Out of memory"'
+finish
