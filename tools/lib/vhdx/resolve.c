@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "guid.h"
 #include "locator.h"
 #include "resolve.h"
 #include "utf16.h"
@@ -110,6 +111,8 @@ char *libvhdx_path_case(const char *path)
 	}
 	for (name = strtok_r(names, "/", &save); name && out;
 	     name = strtok_r(NULL, "/", &save)) {
+		if (!strcmp(name, "."))
+			continue;
 		out = append_in_case(out, name, slash);
 		slash = true;
 	}
@@ -250,4 +253,114 @@ void libvhdx_places_free(struct libvhdx_places *places)
 		free(places->place[--places->nr].path);
 	free(places->place);
 	places->place = NULL;
+}
+
+/* The directory of @path, links resolved, though @path may not exist; or NULL. */
+static char *real_dir(const char *path)
+{
+	char *copy = strdup(path);
+	char *real = copy ? realpath(dirname(copy), NULL) : NULL;
+
+	free(copy);
+	return real;
+}
+
+/* Bytes of the directories that @dir and @path, both absolute, have in common. */
+static size_t common(const char *dir, const char *path)
+{
+	size_t i, end = 0;
+
+	for (i = 0; dir[i] && dir[i] == path[i]; i++)
+		if (path[i] == '/')
+			end = i;
+	if (!dir[i] && path[i] == '/')
+		end = i;
+	return end;
+}
+
+/* The way from directory @dir to @path, both absolute, as Windows writes it. */
+static char *relative_to(const char *dir, const char *path)
+{
+	size_t same = strcmp(dir, "/") ? common(dir, path) : 0;
+	const char *down = path + same + 1;
+	const char *p = strcmp(dir, "/") ? dir + same : "";
+	char *out = strdup(*p ? "" : ".");
+
+	for (; out && *p; p++)
+		if (*p == '/')
+			out = append(out, "..", *out);
+	return append(out, down, true);
+}
+
+static char *backslashes(char *path)
+{
+	char *p;
+
+	for (p = path; p && *p; p++)
+		if (*p == '/')
+			*p = '\\';
+	return path;
+}
+
+#define MAKE_PAIRS	3
+#define MAKE_STRING	(2 * PATH_MAX)
+
+/* Both strings of a pair, for as long as it is needed. */
+struct made_pair {
+	u8	key[64];
+	u8	value[MAKE_STRING];
+};
+
+static struct vhdx_locator_pair make_pair(struct made_pair *made, const char *key,
+					  const char *value)
+{
+	struct vhdx_locator_pair pair = { .key = made->key, .value = made->value };
+
+	pair.key_len = (u16)libvhdx_utf8_to_utf16(made->key, sizeof(made->key), key);
+	pair.value_len = (u16)libvhdx_utf8_to_utf16(made->value, sizeof(made->value), value);
+	return pair;
+}
+
+static u32 locator_encode(void *buf, u32 size, const guid_t *linkage,
+			  const char *relative, const char *absolute)
+{
+	char guid[LIBVHDX_GUID_TEXT], braced[LIBVHDX_GUID_TEXT + 2];
+	struct made_pair *made = calloc(MAKE_PAIRS, sizeof(*made));
+	struct vhdx_locator_pair pairs[MAKE_PAIRS];
+	u32 len;
+
+	if (!made)
+		return 0;
+	snprintf(braced, sizeof(braced), "{%s}", libvhdx_guid_to_text(guid, linkage));
+	pairs[0] = make_pair(&made[0], VHDX_LOCATOR_LINKAGE, braced);
+	pairs[1] = make_pair(&made[1], VHDX_LOCATOR_RELATIVE, relative);
+	pairs[2] = make_pair(&made[2], VHDX_LOCATOR_ABSOLUTE, absolute);
+	len = vhdx_locator_encode(buf, size, pairs, MAKE_PAIRS);
+	free(made);
+	return len;
+}
+
+int libvhdx_locator_make(void *buf, u32 size, u32 *len, const guid_t *linkage,
+			 const char *child, const char *parent)
+{
+	char *real = realpath(parent, NULL), *dir = real_dir(child);
+	char *relative = NULL, *absolute = NULL;
+	int err = real && dir ? 0 : -errno;
+
+	if (!err) {
+		relative = backslashes(relative_to(dir, real));
+		if (asprintf(&absolute, "\\\\?%s", real) < 0)
+			absolute = NULL;
+		absolute = backslashes(absolute);
+		err = relative && absolute ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		*len = locator_encode(buf, size, linkage, relative, absolute);
+		err = *len ? 0 : -ENAMETOOLONG;
+	}
+	free(absolute);
+	free(relative);
+	free(dir);
+	free(real);
+	return err;
 }

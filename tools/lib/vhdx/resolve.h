@@ -14,6 +14,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <linux/types.h>
+#include <linux/uuid.h>
+
 struct vhdx_locator;
 
 /**
@@ -52,6 +55,16 @@ void libvhdx_places_free(struct libvhdx_places *places);
  * changed.
  */
 char *libvhdx_windows_path(char *value, bool *volume);
+
+/*
+ * The other way: a locator for a child at path @child of the parent at @parent,
+ * which exists and whose DataWriteGuid is @linkage, into @buf of @size bytes. It
+ * has parent_linkage, relative_path and absolute_win32_path; the last is a path
+ * of this system in the form of Windows. Sets *@len. 0, a negative errno,
+ * -ENAMETOOLONG when it does not fit.
+ */
+int libvhdx_locator_make(void *buf, u32 size, u32 *len, const guid_t *linkage,
+			 const char *child, const char *parent);
 
 /*
  * The same path with the names that are there, where those at hand differ from
