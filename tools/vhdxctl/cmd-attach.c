@@ -14,6 +14,7 @@
 #include "control.h"
 #include "device.h"
 #include "lock.h"
+#include "parents.h"
 #include "target.h"
 
 enum { OPT_NO_PARTSCAN = 256, OPT_AUTOCLEAR, OPT_DIRECT_IO };
@@ -23,6 +24,8 @@ static const struct option options[] = {
 	{ "no-partscan", no_argument, NULL, OPT_NO_PARTSCAN },
 	{ "autoclear", no_argument, NULL, OPT_AUTOCLEAR },
 	{ "direct-io", required_argument, NULL, OPT_DIRECT_IO },
+	OPTION_PARENT,
+	OPTION_PARENT_DIR,
 	OPTION_HELP,
 	OPTION_VERSION,
 	{ }
@@ -39,7 +42,7 @@ static u32 direct_io_flags(const char *arg)
 	return 0;
 }
 
-static u32 parse(int argc, char **argv)
+static u32 parse(int argc, char **argv, struct parent_options *opt)
 {
 	u32 flags = 0;
 	int c;
@@ -60,7 +63,8 @@ static u32 parse(int argc, char **argv)
 			flags |= direct_io_flags(optarg);
 			break;
 		default:
-			command_other_option(&cmd_attach, c);
+			if (!parent_option(opt, c, optarg))
+				command_other_option(&cmd_attach, c);
 		}
 	}
 	if (argc - optind != 1)
@@ -113,15 +117,18 @@ static int open_locked(const char *path, bool write)
 	return -1;
 }
 
-static void warn_attach(const char *path, int err, u32 flags,
+/* The image that the driver speaks of. */
+static const char *blamed(const char *path, const struct parents *parents, u32 image)
+{
+	return image && image <= parents->nr ? parents->parent[image - 1]->path : path;
+}
+
+static void warn_attach(const char *path, const struct parents *parents, int err, u32 flags,
 			const struct vhdx_fault_reply *fault)
 {
-	if (fault->code && fault->image)
-		warnx("%s: parent %u: %s at offset 0x%llx: %s", path, fault->image,
+	if (fault->code)
+		warnx("%s: %s at offset 0x%llx: %s", blamed(path, parents, fault->image),
 		      fault->name, (unsigned long long)fault->offset, fault->text);
-	else if (fault->code)
-		warnx("%s: %s at offset 0x%llx: %s", path, fault->name,
-		      (unsigned long long)fault->offset, fault->text);
 	else if (control_warn(err) || (err == -EBUSY && warn_attached(path)))
 		return;
 	else if (*fault->text)
@@ -135,21 +142,66 @@ static void warn_attach(const char *path, int err, u32 flags,
 		      strerror(-err));
 }
 
-static int attach(const char *path, u32 flags)
+/*
+ * What is wrong with the image itself the driver knows better, and says: here
+ * nothing comes of it but that no parent is looked for.
+ */
+static int find_parents(const char *path, int fd, const struct parent_options *opt,
+			struct parents *parents)
+{
+	struct vhdx_finding finding;
+	struct libvhdx_fd_file file;
+	struct libvhdx_image img;
+	int err;
+
+	parents->nr = 0;
+	if (libvhdx_fd_file_init(&file, fd) || libvhdx_image_open(&img, &file.file, &finding))
+		return 0;
+	err = parents_open(parents, path, fd, &img, opt);
+	libvhdx_image_close(&img);
+	return err;
+}
+
+/* The number of the device, or -1 and a message. */
+static int attach_chain(const char *path, int fd, const struct parents *parents, u32 flags)
 {
 	struct vhdx_fault_reply fault;
-	char dev[DEVICE_PATH];
-	int fd = open_locked(path, !(flags & VHDX_ATTACH_READ_ONLY));
+	s32 fds[VHDX_MAX_PARENTS];
 	int err, number;
+	u32 i;
+
+	for (i = 0; i < parents->nr; i++)
+		fds[i] = parents->parent[i]->target.fd;
+	err = control_attach(fd, fds, i, flags, &number, &fault);
+	if (!err)
+		return number;
+	warn_attach(path, parents, err, flags, &fault);
+	return -1;
+}
+
+static int attach_image(const char *path, u32 flags, const struct parent_options *opt)
+{
+	int fd = open_locked(path, !(flags & VHDX_ATTACH_READ_ONLY));
+	struct parents parents;
+	int number = -1;
 
 	if (fd < 0)
+		return -1;
+	if (!find_parents(path, fd, opt, &parents))
+		number = attach_chain(path, fd, &parents, flags);
+	/* The driver has the files, and the locks with them. */
+	parents_close(&parents);
+	close(fd);
+	return number;
+}
+
+static int attach(const char *path, u32 flags, const struct parent_options *opt)
+{
+	char dev[DEVICE_PATH];
+	int number = attach_image(path, flags, opt);
+
+	if (number < 0)
 		return EXIT_FAILURE;
-	err = control_attach(fd, flags, &number, &fault);
-	close(fd);	/* the driver has the file, and the locks with it */
-	if (err) {
-		warn_attach(path, err, flags, &fault);
-		return EXIT_FAILURE;
-	}
 	device_path(dev, number);
 	puts(dev);
 	if (device_wait(number))
@@ -160,9 +212,12 @@ static int attach(const char *path, u32 flags)
 
 static int cmd_attach_run(int argc, char **argv)
 {
-	u32 flags = parse(argc, argv);
+	struct parent_options opt = { .nr_files = 0 };
+	u32 flags = parse(argc, argv, &opt);
+	int status = attach(argv[optind], flags, &opt);
 
-	return attach(argv[optind], flags);
+	parent_options_free(&opt);
+	return status;
 }
 
 const struct command cmd_attach = {
@@ -175,5 +230,6 @@ const struct command cmd_attach = {
 		"  -r, --read-only         never write to the image; a dirty log is replayed in memory\n"
 		"      --no-partscan       do not look for partitions\n"
 		"      --autoclear         detach when the last user has closed the device\n"
-		"      --direct-io=WHEN    bypass the page cache: on, off, or auto (where possible)\n",
+		"      --direct-io=WHEN    bypass the page cache: on, off, or auto (where possible)\n"
+		HELP_PARENTS,
 };

@@ -18,8 +18,12 @@
 #include "file.h"
 #include "lock.h"
 #include "output.h"
+#include "resolve.h"
+#include "target.h"
 
-enum { OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE };
+enum {
+	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_PARENT,
+};
 
 static const struct option options[] = {
 	{ "type", required_argument, NULL, 't' },
@@ -29,6 +33,7 @@ static const struct option options[] = {
 	{ "logical-sector-size", required_argument, NULL, OPT_LOGICAL },
 	{ "physical-sector-size", required_argument, NULL, OPT_PHYSICAL },
 	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "parent", required_argument, NULL, OPT_PARENT },
 	OPTION_HELP,
 	OPTION_VERSION,
 	{ }
@@ -66,21 +71,35 @@ static enum vhdx_disk_type parse_type(const char *arg)
 	command_usage_error(&cmd_create, "--type: '%s' must be dynamic or fixed", arg);
 }
 
-static void parse(int argc, char **argv, struct libvhdx_params *p, bool *force)
+/**
+ * struct request - what is asked for
+ * @params: of the new image
+ * @parent: path of its parent, or NULL
+ * @force: an existing file may be replaced
+ * @size_given: its size was asked for
+ */
+struct request {
+	struct libvhdx_params	params;
+	const char		*parent;
+	bool			force;
+	bool			size_given;
+};
+
+static void parse(int argc, char **argv, struct request *rq)
 {
-	bool size_given = false;
-	struct vhdx_finding fd;
-	enum vhdx_fault fault;
+	struct libvhdx_params *p = &rq->params;
+	bool type_given = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "t:s:hV", options, NULL)) != -1) {
 		switch (c) {
 		case 't':
 			p->type = parse_type(optarg);
+			type_given = true;
 			break;
 		case 's':
 			p->disk_size = parse_size("size", optarg, U64_MAX);
-			size_given = true;
+			rq->size_given = true;
 			break;
 		case OPT_BLOCK_SIZE:
 			p->block_size = parse_part("block-size", optarg);
@@ -95,7 +114,11 @@ static void parse(int argc, char **argv, struct libvhdx_params *p, bool *force)
 			p->physical_size = parse_part("physical-sector-size", optarg);
 			break;
 		case OPT_FORCE:
-			*force = true;
+			rq->force = true;
+			break;
+		case OPT_PARENT:
+			rq->parent = optarg;
+			p->type = VHDX_DISK_DIFFERENCING;
 			break;
 		default:
 			command_other_option(&cmd_create, c);
@@ -103,12 +126,60 @@ static void parse(int argc, char **argv, struct libvhdx_params *p, bool *force)
 	}
 	if (argc - optind != 1)
 		command_usage_error(&cmd_create, "exactly one file must be given");
-	if (!size_given)
+	if (type_given && rq->parent)
+		command_usage_error(&cmd_create, "--type and --parent exclude each other");
+	if (!rq->size_given && !rq->parent)
 		command_usage_error(&cmd_create, "--size must be given");
-	fault = libvhdx_params_check(p, &fd);
+}
+
+static void check_params(struct libvhdx_params *p)
+{
+	struct vhdx_finding fd;
+	enum vhdx_fault fault = libvhdx_params_check(p, &fd);
+
 	if (fault)
 		command_usage_error(&cmd_create, "%s (%llu)", vhdx_fault_text(fault),
 				    (unsigned long long)fd.value);
+}
+
+/* What a child has of its parent; the rest is asked for or has a default. */
+static void inherit(struct request *rq, const struct vhdx_metadata *md)
+{
+	struct libvhdx_params *p = &rq->params;
+
+	if (!rq->size_given)
+		p->disk_size = md->disk_size;
+	if (!p->logical_size)
+		p->logical_size = md->logical_size;
+	if (!p->physical_size)
+		p->physical_size = md->physical_size;
+	p->disk_id = md->disk_id;
+}
+
+/* The locator of a child at @path of the open parent @img; -1 and a message. */
+static int make_locator(struct request *rq, const char *path, const struct target *t,
+			const struct libvhdx_image *img, void *buf)
+{
+	struct libvhdx_params *p = &rq->params;
+	int err;
+
+	inherit(rq, &img->md);
+	if (p->logical_size != img->md.logical_size) {
+		warnx("%s: --logical-sector-size: must be %u, as in the parent", path,
+		      img->md.logical_size);
+		return -1;
+	}
+	if (t->busy) {
+		warnx("%s: is in use by another process, which writes to it (QEMU image lock); stop it first",
+		      t->path);
+		return -1;
+	}
+	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &p->locator_len,
+				   &img->hdrs.cur.data_write_guid, path, t->path);
+	if (err)
+		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
+	p->locator = buf;
+	return err ? -1 : 0;
 }
 
 /*
@@ -255,30 +326,68 @@ out_free:
 	return status;
 }
 
+/* The parent stays open, and so locked, until its child is there. */
+static int create_of(const char *path, struct request *rq, struct target *t)
+{
+	struct libvhdx_image img;
+	int status = EXIT_FAILURE;
+	void *buf;
+
+	if (target_open_image(t, &img))
+		return status;
+	buf = malloc(LIBVHDX_LOCATOR_MAX);
+	if (!buf)
+		err(EXIT_FAILURE, NULL);
+	if (!make_locator(rq, path, t, &img, buf)) {
+		check_params(&rq->params);
+		status = create(path, &rq->params, rq->force);
+	}
+	free(buf);
+	libvhdx_image_close(&img);
+	return status;
+}
+
+static int create_child(const char *path, struct request *rq)
+{
+	struct target t;
+	int status;
+
+	if (target_open(&t, rq->parent))
+		return EXIT_FAILURE;
+	status = create_of(path, rq, &t);
+	target_close(&t);
+	return status;
+}
+
 static int cmd_create_run(int argc, char **argv)
 {
-	struct libvhdx_params params = {
-		.type		= VHDX_DISK_DYNAMIC,
-		.creator	= "vhdxctl " VHDXCTL_VERSION,
+	struct request rq = {
+		.params = {
+			.type		= VHDX_DISK_DYNAMIC,
+			.creator	= "vhdxctl " VHDXCTL_VERSION,
+		},
 	};
-	bool force = false;
 
-	parse(argc, argv, &params, &force);
-	return create(argv[optind], &params, force);
+	parse(argc, argv, &rq);
+	if (rq.parent)
+		return create_child(argv[optind], &rq);
+	check_params(&rq.params);
+	return create(argv[optind], &rq.params, rq.force);
 }
 
 const struct command cmd_create = {
 	.name		= "create",
 	.run		= cmd_create_run,
 	.usage_code	= EXIT_FAILURE,
-	.synopsis	= "--size SIZE [OPTION]... FILE",
+	.synopsis	= "--size SIZE|--parent FILE [OPTION]... FILE",
 	.summary	= "Make a new, empty image",
 	.options	=
 		"  -s, --size=SIZE                  size of the virtual disk, up to 64T\n"
 		"  -t, --type=TYPE                  dynamic (the default) or fixed\n"
-		"      --block-size=SIZE            1M to 256M; default 32M, fixed disks 2M\n"
+		"      --parent=FILE                make a differencing image with this parent\n"
+		"      --block-size=SIZE            1M to 256M; default 32M, fixed and differencing 2M\n"
 		"      --log-size=SIZE              1M to 1G in steps of 1M; default 1M\n"
-		"      --logical-sector-size=SIZE   512 (the default) or 4096\n"
+		"      --logical-sector-size=SIZE   512 (the default) or 4096; a child has its parent's\n"
 		"      --physical-sector-size=SIZE  512 or 4096 (the default)\n"
 		"      --force                      replace FILE if it exists\n",
 };

@@ -9,6 +9,7 @@
 #include "bat_scan.h"
 #include "command.h"
 #include "guid.h"
+#include "parents.h"
 #include "raw.h"
 #include "sheet.h"
 #include "target.h"
@@ -16,9 +17,24 @@
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'J' },
+	{ "chain", no_argument, NULL, 'c' },
+	OPTION_PARENT,
+	OPTION_PARENT_DIR,
 	OPTION_HELP,
 	OPTION_VERSION,
 	{ }
+};
+
+/**
+ * struct request - what is asked for
+ * @json: JSON instead of text
+ * @chain: the chain instead of the image
+ * @parents: where to look for parents
+ */
+struct request {
+	bool			json;
+	bool			chain;
+	struct parent_options	parents;
 };
 
 static void show_disk(struct sheet *sh, const struct libvhdx_image *img)
@@ -248,29 +264,89 @@ static int show(struct target *t, const struct libvhdx_image *img, bool json)
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-static int cmd_info_run(int argc, char **argv)
+static void show_link(struct sheet *sh, const char *path, const char *key,
+		      const struct libvhdx_image *img)
 {
-	struct libvhdx_image img;
-	int status = EXIT_FAILURE;
-	bool json = false;
-	struct target t;
+	sheet_open(sh, NULL, key ? key : "leaf");
+	sheet_string(sh, "file", path);
+	if (sh->json && key)
+		sheet_string(sh, "found_by", key);
+	sheet_string(sh, "type", vhdx_disk_type_name(img->md.type));
+	sheet_size(sh, "virtual_size", img->md.disk_size);
+	sheet_size(sh, "block_size", img->md.block_size);
+	sheet_string(sh, "log", img->dirty ? "dirty" : "clean");
+	sheet_guid(sh, "data_write_guid", &img->hdrs.cur.data_write_guid);
+	if (img->md.has_parent)
+		sheet_guid(sh, "parent_linkage", &img->locator.linkage);
+	sheet_close(sh);
+}
+
+/* The image, its parent, and so on: what each is and how it was found. */
+static int show_chain(struct target *t, const struct libvhdx_image *img,
+		      const struct request *rq)
+{
+	struct parents parents;
+	struct sheet sh;
+	size_t i;
+	int err = parents_open(&parents, t->path, t->fd, img, &rq->parents);
+
+	if (!err) {
+		sheet_begin(&sh, rq->json);
+		sheet_number(&sh, "depth", parents.nr + 1);
+		sheet_open_list(&sh, "chain");
+		show_link(&sh, t->path, NULL, img);
+		for (i = 0; i < parents.nr; i++)
+			show_link(&sh, parents.parent[i]->path, parents.parent[i]->key,
+				  &parents.parent[i]->img);
+		sheet_close_list(&sh);
+		sheet_end(&sh);
+	}
+	parents_close(&parents);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void parse(int argc, char **argv, struct request *rq)
+{
 	int c;
 
 	while ((c = getopt_long(argc, argv, "JhV", options, NULL)) != -1) {
 		if (c == 'J')
-			json = true;
-		else
+			rq->json = true;
+		else if (c == 'c')
+			rq->chain = true;
+		else if (!parent_option(&rq->parents, c, optarg))
 			command_other_option(&cmd_info, c);
 	}
 	if (argc - optind != 1)
 		command_usage_error(&cmd_info, "exactly one image file must be given");
-	if (target_open(&t, argv[optind]))
+	if (!rq->chain && (rq->parents.nr_files || rq->parents.nr_dirs))
+		command_usage_error(&cmd_info, "--parent and --parent-dir need --chain");
+}
+
+static int info(const char *path, const struct request *rq)
+{
+	struct libvhdx_image img;
+	int status = EXIT_FAILURE;
+	struct target t;
+
+	if (target_open(&t, path))
 		return EXIT_FAILURE;
 	if (!target_open_image(&t, &img)) {
-		status = show(&t, &img, json);
+		status = rq->chain ? show_chain(&t, &img, rq) : show(&t, &img, rq->json);
 		libvhdx_image_close(&img);
 	}
 	target_close(&t);
+	return status;
+}
+
+static int cmd_info_run(int argc, char **argv)
+{
+	struct request rq = { .json = false };
+	int status;
+
+	parse(argc, argv, &rq);
+	status = info(argv[optind], &rq);
+	parent_options_free(&rq.parents);
 	return status;
 }
 
@@ -278,8 +354,10 @@ const struct command cmd_info = {
 	.name		= "info",
 	.run		= cmd_info_run,
 	.usage_code	= EXIT_FAILURE,
-	.synopsis	= "[--json] FILE",
+	.synopsis	= "[OPTION]... FILE",
 	.summary	= "Show all that an image says of itself; never writes to it",
 	.options	=
-		"  -J, --json     JSON instead of text\n",
+		"  -J, --json              JSON instead of text\n"
+		"      --chain             show the image and its parents, and how they are found\n"
+		HELP_PARENTS,
 };

@@ -22,6 +22,7 @@ enum kind {
 	KIND_SECTORS,	/* of 512 bytes */
 	KIND_BOOL,
 	KIND_NAME,
+	KIND_LINES,	/* none, one or more */
 };
 
 /**
@@ -76,7 +77,7 @@ static const struct column columns[] = {
 	{ "DIRTY", "vhdx/dirty_pages", KIND_NUMBER, RIGHT, "those waiting for a commit" },
 	{ "LOGGED", "vhdx/logged_pages", KIND_NUMBER, RIGHT, "those waiting for a checkpoint" },
 	{ "DEPTH", "vhdx/depth", KIND_NUMBER, RIGHT, "images in the chain" },
-	{ "PARENTS", "vhdx/parents", KIND_TEXT, SCOLS_FL_NOEXTREMES, "the image's parents" },
+	{ "PARENTS", "vhdx/parents", KIND_LINES, SCOLS_FL_NOEXTREMES, "the image's parents" },
 };
 
 #define NR_COLUMNS	ARRAY_SIZE(columns)
@@ -190,6 +191,21 @@ static void make_columns(struct listing *l)
 	}
 }
 
+/* The lines of @text, which is freed, in one. */
+static char *join_lines(char *text)
+{
+	char *joined = NULL, *line, *save, *longer;
+
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		if (asprintf(&longer, "%s%s%s", joined ? joined : "", joined ? ", " : "", line) < 0)
+			err(EXIT_FAILURE, NULL);
+		free(joined);
+		joined = longer;
+	}
+	free(text);
+	return joined;
+}
+
 /* Value of @col, or NULL; freed by the caller. */
 static char *column_value(const struct listing *l, const struct column *col, int number)
 {
@@ -200,6 +216,8 @@ static char *column_value(const struct listing *l, const struct column *col, int
 	if (col->kind == KIND_NAME)
 		return strdup(device_path(buf, number));
 	text = device_attr(number, col->attr);
+	if (text && col->kind == KIND_LINES)
+		return join_lines(text);
 	if (!text || (col->kind != KIND_BYTES && col->kind != KIND_SECTORS))
 		return text;
 	errno = 0;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -72,13 +73,16 @@ static int control_call(unsigned long request, void *arg)
 	return err;
 }
 
-int control_attach(int fd, u32 flags, int *number, struct vhdx_fault_reply *fault)
+int control_attach(int fd, const s32 *parents, u32 nr_parents, u32 flags, int *number,
+		   struct vhdx_fault_reply *fault)
 {
 	struct vhdx_attach attach = {
-		.size	= sizeof(attach),
-		.flags	= flags,
-		.fd	= fd,
-		.number	= -1,
+		.size		= sizeof(attach),
+		.flags		= flags,
+		.fd		= fd,
+		.nr_parents	= nr_parents,
+		.parents	= (u64)(uintptr_t)parents,
+		.number		= -1,
 	};
 	int err = control_call(VHDX_CTL_ATTACH, &attach);
 

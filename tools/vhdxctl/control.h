@@ -11,12 +11,14 @@
 #include <linux/vhdx.h>
 
 /*
- * Attach the image open as @fd with VHDX_ATTACH_* @flags; *@number is the
- * device's. When the image is to blame *@fault says why, else fault->code
- * is 0, and fault->text may still be a sentence about the reason. The driver
- * keeps the open file, and with it the locks on it.
+ * Attach the image open as @fd, with the @nr_parents parents open as @parents
+ * and VHDX_ATTACH_* @flags; *@number is the device's. When an image is to blame
+ * *@fault says why, else fault->code is 0, and fault->text may still be a
+ * sentence about the reason. The driver keeps the open files, and with them
+ * the locks on them.
  */
-int control_attach(int fd, u32 flags, int *number, struct vhdx_fault_reply *fault);
+int control_attach(int fd, const s32 *parents, u32 nr_parents, u32 flags, int *number,
+		   struct vhdx_fault_reply *fault);
 
 /* Detach /dev/vhdx@number with VHDX_DETACH_* @flags. */
 int control_detach(int number, u32 flags);

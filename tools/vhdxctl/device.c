@@ -80,7 +80,7 @@ char *device_attr(int number, const char *attr)
 	f = fopen(path, "re");
 	if (!f)
 		return NULL;
-	len = getline(&line, &size, f);
+	len = getdelim(&line, &size, '\0', f);
 	fclose(f);
 	if (len < 0) {
 		free(line);

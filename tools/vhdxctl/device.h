@@ -13,8 +13,8 @@
 size_t device_list(int **numbers);
 
 /*
- * Read attribute @attr ("size", "vhdx/mode") of device @number as a line
- * without its newline; NULL if there is none. The caller frees it.
+ * Read attribute @attr ("size", "vhdx/mode") of device @number, without its
+ * last newline; NULL if there is none. The caller frees it.
  */
 char *device_attr(int number, const char *attr);
 

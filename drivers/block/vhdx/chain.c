@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The chain of images behind one disk. One image deep so far: a differencing
- * image is refused by name.
+ * The chain of images behind one disk.
  */
 #include <linux/err.h>
+#include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
 
@@ -12,38 +12,74 @@
 #include "format/geometry.h"
 #include "image.h"
 
+/**
+ * struct vhdx_chain - see chain.h
+ * @nr: number of images
+ * @images: the leaf, its parent, and so on [immutable]
+ */
 struct vhdx_chain {
 	unsigned int		nr;
 	struct vhdx_image	*images[];
 };
 
+/*
+ * Opening goes from the root to the leaf: an image is checked against its
+ * parent before anything in it changes, and only a leaf changes.
+ */
+static struct vhdx_image *chain_open_image(struct vhdx_chain *chain, struct file *file,
+					   unsigned int i,
+					   const struct vhdx_image_options *leaf,
+					   struct vhdx_finding *fd)
+{
+	struct vhdx_image_options opt = *leaf;
+	char name[32];
+
+	opt.parent = i + 1 < chain->nr ? chain->images[i + 1] : NULL;
+	if (i) {
+		snprintf(name, sizeof(name), "%s parent %u", leaf->name, i);
+		opt.name = name;
+		opt.write = false;
+		opt.mode_changed = NULL;
+	}
+	return vhdx_image_open(file, &opt, fd);
+}
+
+/* Close the images from index @i on, the leaf first. */
+static void chain_close_from(struct vhdx_chain *chain, unsigned int i)
+{
+	for (; i < chain->nr; i++)
+		vhdx_image_put(chain->images[i]);
+	kfree(chain);
+}
+
 struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,
 				   const struct vhdx_image_options *opt,
 				   unsigned int *image, struct vhdx_finding *fd)
 {
-	struct vhdx_image_options leaf = *opt;
 	struct vhdx_chain *chain;
 	struct vhdx_image *img;
+	unsigned int i;
 
 	*image = 0;
-	chain = kzalloc(struct_size(chain, images, 1), GFP_KERNEL);
+	chain = kzalloc(struct_size(chain, images, nr), GFP_KERNEL);
 	if (!chain)
 		return ERR_PTR(-ENOMEM);
-	leaf.nr_parents = nr - 1;
-	img = vhdx_image_open(files[0], &leaf, fd);
-	if (IS_ERR(img)) {
-		kfree(chain);
-		return ERR_CAST(img);
+	chain->nr = nr;
+	for (i = nr; i-- > 0; ) {
+		img = chain_open_image(chain, files[i], i, opt, fd);
+		if (IS_ERR(img)) {
+			*image = i;
+			chain_close_from(chain, i + 1);
+			return ERR_CAST(img);
+		}
+		chain->images[i] = img;
 	}
-	chain->nr = 1;
-	chain->images[0] = img;
 	return chain;
 }
 
 void vhdx_chain_close(struct vhdx_chain *chain)
 {
-	vhdx_image_put(chain->images[0]);
-	kfree(chain);
+	chain_close_from(chain, 0);
 }
 
 struct vhdx_image *vhdx_chain_leaf(struct vhdx_chain *chain)
@@ -61,41 +97,68 @@ struct vhdx_image *vhdx_chain_image(struct vhdx_chain *chain, unsigned int i)
 	return chain->images[i];
 }
 
-/* What is left of the block from @pos on, at most @len. */
+/*
+ * What of [@pos, @pos + @len) is in the block of @pos and on the disk of this
+ * image, 0 behind its end.
+ */
 static u32 chain_len(const struct vhdx_geometry *geo, u64 pos, u32 len)
 {
 	u32 in_block = pos & (vhdx_block_size(geo) - 1);
 
-	return min(len, vhdx_block_size(geo) - in_block);
+	if (pos >= geo->disk_size)
+		return 0;
+	len = min(len, vhdx_block_size(geo) - in_block);
+	return min_t(u64, len, geo->disk_size - pos);
 }
 
+/*
+ * Down the chain until an image says something; what it says holds for no more
+ * than every image above it was asked for. Behind the end of an image there are
+ * zeros, and what is below it does not show through.
+ */
 int vhdx_chain_map_read(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 			struct vhdx_extent *extent)
 {
-	struct vhdx_image *img = vhdx_chain_leaf(chain);
+	struct vhdx_image *img;
+	unsigned int i;
+	u32 in_image;
+	int ret;
 
-	if (unlikely(vhdx_image_mode(img) == VHDX_MODE_FAILED))
-		return -EIO;
-	extent->len = chain_len(vhdx_image_geometry(img), pos, len);
-	return vhdx_image_map(img, pos, nowait, extent);
+	*extent = (struct vhdx_extent){ .kind = VHDX_EXTENT_PARENT, .len = len };
+	for (i = 0; extent->kind == VHDX_EXTENT_PARENT && i < chain->nr; i++) {
+		img = chain->images[i];
+		if (unlikely(vhdx_image_mode(img) == VHDX_MODE_FAILED))
+			return -EIO;
+		in_image = chain_len(vhdx_image_geometry(img), pos, extent->len);
+		if (!in_image)
+			break;
+		extent->len = in_image;
+		ret = vhdx_image_map(img, pos, nowait, extent);
+		if (ret)
+			return ret;
+	}
+	if (extent->kind == VHDX_EXTENT_PARENT)
+		extent->kind = VHDX_EXTENT_ZERO;
+	return 0;
 }
 
 int vhdx_chain_map_write(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 			 struct vhdx_extent *extent)
 {
 	struct vhdx_image *img = vhdx_chain_leaf(chain);
-	int ret;
 
 	if (unlikely(vhdx_image_mode(img) != VHDX_MODE_WRITE))
 		return -EIO;
 	extent->len = chain_len(vhdx_image_geometry(img), pos, len);
-	ret = vhdx_image_map(img, pos, nowait, extent);
-	if (!ret && extent->kind == VHDX_EXTENT_ZERO)
-		extent->kind = VHDX_EXTENT_UNMAPPED;
-	return ret;
+	return vhdx_image_map_write(img, pos, nowait, extent);
 }
 
 int vhdx_chain_allocate(struct vhdx_chain *chain, u64 pos)
 {
 	return vhdx_image_allocate(vhdx_chain_leaf(chain), pos);
+}
+
+int vhdx_chain_mark(struct vhdx_chain *chain, u64 pos, u32 len)
+{
+	return vhdx_image_mark(vhdx_chain_leaf(chain), pos, len);
 }

@@ -16,8 +16,10 @@ struct vhdx_image_options;
 struct file;
 
 /*
- * Open the image @files[0] and its @nr - 1 parents, in order. On failure
- * *@image is the index of the one to blame and *@fd the fault. ERR_PTR.
+ * Open the image @files[0] and its @nr - 1 parents, in order. Each must be the
+ * parent that the one before it names; parents are opened for reading only,
+ * and their dirty logs replayed in memory. On failure *@image is the index of
+ * the one to blame and *@fd the fault; no file was changed. ERR_PTR.
  */
 struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,
 				   const struct vhdx_image_options *opt,
@@ -35,13 +37,17 @@ struct vhdx_image *vhdx_chain_image(struct vhdx_chain *chain, unsigned int i);
 
 /*
  * Find what answers a read of [@pos, @pos + @len), which lies in one payload
- * block. With @nowait -EAGAIN when metadata must be read first; without it
- * may sleep. -EIO and a message when the metadata is found to be damaged.
+ * block of the leaf: DATA or ZERO, for the first @extent->len bytes. With
+ * @nowait -EAGAIN when metadata must be read first; without it may sleep.
+ * -EUCLEAN and a message when the metadata is found to be damaged.
  */
 int vhdx_chain_map_read(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 			struct vhdx_extent *extent);
 
-/* The same for a write: the leaf's place, or UNMAPPED. */
+/*
+ * The same for a write: the leaf's place for all of it, or UNMAPPED. When the
+ * extent is unmarked, vhdx_chain_mark() follows the transfer of the data.
+ */
 int vhdx_chain_map_write(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 			 struct vhdx_extent *extent);
 
@@ -51,5 +57,11 @@ int vhdx_chain_map_write(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait
  * served by one allocation. -ENOSPC, -EFBIG, -EIO.
  */
 int vhdx_chain_allocate(struct vhdx_chain *chain, u64 pos);
+
+/*
+ * The @len bytes at @pos, found unmarked, were written to their place: from now
+ * on they are what is read. Sleeps. An error means that the write failed.
+ */
+int vhdx_chain_mark(struct vhdx_chain *chain, u64 pos, u32 len);
 
 #endif

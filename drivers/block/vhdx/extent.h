@@ -13,6 +13,7 @@ enum vhdx_extent_kind {
 	VHDX_EXTENT_DATA,	/* at @off of @file */
 	VHDX_EXTENT_ZERO,	/* reads as zeros; nothing is stored */
 	VHDX_EXTENT_UNMAPPED,	/* a write must allocate first */
+	VHDX_EXTENT_PARENT,	/* the image does not say: ask its parent */
 };
 
 /**
@@ -24,6 +25,8 @@ enum vhdx_extent_kind {
  * @off: DATA: offset in it
  * @zero_beyond_eof: DATA: a read past the file's end gives zeros (the file is
  *	shorter than its in-memory replayed log says); else it is an error
+ * @unmarked: DATA, for a write: some of the sectors are still the parent's, and
+ *	must be marked as present when their data has been written
  */
 struct vhdx_extent {
 	enum vhdx_extent_kind	kind;
@@ -31,6 +34,7 @@ struct vhdx_extent {
 	struct vhdx_file	*file;
 	u64			off;
 	bool			zero_beyond_eof;
+	bool			unmarked;
 };
 
 #endif

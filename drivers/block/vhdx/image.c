@@ -330,7 +330,34 @@ static int image_source_read(const struct vhdx_source *src, u64 off, void *buf, 
 	return vhdx_image_pread(is->img, off, buf, len);
 }
 
-static int image_read_locator(struct vhdx_image *img, struct vhdx_finding *fd)
+/*
+ * The rules of a chain, [MS-VHDX] 2.6.2.6 and digest 10.5: the parent is the one
+ * that the child was made from, unchanged, with sectors of the same size. Sizes
+ * of disks and blocks may differ.
+ */
+static int image_check_parent(struct vhdx_image *img, const struct vhdx_locator *loc,
+			      struct vhdx_image *parent, struct vhdx_finding *fd)
+{
+	u64 off = img->md.items.off[VHDX_ITEM_PARENT_LOCATOR];
+	guid_t data_write, file_write;
+
+	if (!parent)
+		return vhdx_fault_at(fd, VHDX_FAULT_CHAIN_PARENT_MISSING, off, 0);
+	vhdx_image_guids(parent, &data_write, &file_write);
+	if (!vhdx_locator_matches(loc, &data_write)) {
+		vhdx_fault_at(fd, VHDX_FAULT_CHAIN_LINKAGE, off, 0);
+		fd->guid = data_write;
+		return VHDX_FAULT_CHAIN_LINKAGE;
+	}
+	if (parent->md.logical_size != img->md.logical_size)
+		return vhdx_fault_at(fd, VHDX_FAULT_CHAIN_SECTOR_SIZE,
+				     img->md.items.off[VHDX_ITEM_LOGICAL_SECTOR_SIZE],
+				     parent->md.logical_size);
+	return 0;
+}
+
+static int image_check_locator(struct vhdx_image *img, struct vhdx_image *parent,
+			       struct vhdx_finding *fd)
 {
 	u64 off = img->md.items.off[VHDX_ITEM_PARENT_LOCATOR];
 	u32 len = img->md.items.len[VHDX_ITEM_PARENT_LOCATOR];
@@ -344,30 +371,23 @@ static int image_read_locator(struct vhdx_image *img, struct vhdx_finding *fd)
 	ret = vhdx_image_pread(img, off, buf, len);
 	if (!ret)
 		ret = vhdx_locator_decode(buf, len, off, &loc, fd);
+	if (!ret)
+		ret = image_check_parent(img, &loc, parent, fd);
 	kvfree(buf);
 	return ret;
 }
 
-static int image_check_parents(struct vhdx_image *img, unsigned int nr_parents,
-			       struct vhdx_finding *fd)
+static int image_check_chain(struct vhdx_image *img, struct vhdx_image *parent,
+			     struct vhdx_finding *fd)
 {
-	const u64 *off = img->md.items.off;
-	int ret;
+	u64 off = img->md.items.off[VHDX_ITEM_FILE_PARAMETERS];
 
-	if (!img->md.has_parent)
-		return nr_parents ? vhdx_fault_at(fd, VHDX_FAULT_CHAIN_PARENT_UNUSED,
-						  off[VHDX_ITEM_FILE_PARAMETERS],
-						  nr_parents) : 0;
-	ret = image_read_locator(img, fd);
-	if (ret)
-		return ret;
-	if (!nr_parents)
-		return vhdx_fault_at(fd, VHDX_FAULT_CHAIN_PARENT_MISSING,
-				     off[VHDX_ITEM_PARENT_LOCATOR], 0);
-	return -EOPNOTSUPP;
+	if (img->md.has_parent)
+		return image_check_locator(img, parent, fd);
+	return parent ? vhdx_fault_at(fd, VHDX_FAULT_CHAIN_PARENT_UNUSED, off, 0) : 0;
 }
 
-static int image_read_tables(struct vhdx_image *img, unsigned int nr_parents,
+static int image_read_tables(struct vhdx_image *img, struct vhdx_image *parent,
 			     struct vhdx_finding *fd)
 {
 	struct image_source is = {
@@ -391,7 +411,7 @@ static int image_read_tables(struct vhdx_image *img, unsigned int nr_parents,
 	kvfree(scratch);
 	if (!ret)
 		ret = vhdx_geometry_init(&img->geo, &img->md, &img->regions, fd);
-	return ret ?: image_check_parents(img, nr_parents, fd);
+	return ret ?: image_check_chain(img, parent, fd);
 }
 
 static int image_scan_bat(struct vhdx_image *img, struct vhdx_finding *fd)
@@ -405,10 +425,10 @@ static int image_scan_bat(struct vhdx_image *img, struct vhdx_finding *fd)
 	return ret;
 }
 
-static int image_check_all(struct vhdx_image *img, unsigned int nr_parents,
+static int image_check_all(struct vhdx_image *img, struct vhdx_image *parent,
 			   struct vhdx_finding *fd)
 {
-	int ret = image_read_tables(img, nr_parents, fd);
+	int ret = image_read_tables(img, parent, fd);
 
 	return ret ?: image_scan_bat(img, fd);
 }
@@ -424,7 +444,7 @@ static void image_drop_overlay(struct vhdx_image *img)
  * that turns out to be damaged stays as it was; for a writable image it is
  * then done to the file.
  */
-static int image_open_dirty(struct vhdx_image *img, unsigned int nr_parents,
+static int image_open_dirty(struct vhdx_image *img, struct vhdx_image *parent,
 			    struct vhdx_finding *fd)
 {
 	bool rehearse = !img->writable || img->hdrs.cur.log_len <= IMAGE_REHEARSE_MAX;
@@ -435,7 +455,7 @@ static int image_open_dirty(struct vhdx_image *img, unsigned int nr_parents,
 	if (!ret && rehearse)
 		ret = vhdx_replay_to_memory(img, &seq, fd);
 	if (!ret && rehearse)
-		ret = image_check_all(img, nr_parents, fd);
+		ret = image_check_all(img, parent, fd);
 	if (ret || !img->writable)
 		return ret;
 	image_drop_overlay(img);
@@ -448,7 +468,7 @@ static int image_open_dirty(struct vhdx_image *img, unsigned int nr_parents,
 		vhdx_space_settle(&img->space);
 		return 0;
 	}
-	return image_check_all(img, nr_parents, fd);
+	return image_check_all(img, parent, fd);
 }
 
 static int image_open_content(struct vhdx_image *img,
@@ -465,9 +485,9 @@ static int image_open_content(struct vhdx_image *img,
 	if (img->writable && !img->hdrs.cur.log_len)
 		return -EROFS;	/* nothing to write a change to first */
 	if (guid_is_null(&img->hdrs.cur.log_guid))
-		ret = image_check_all(img, opt->nr_parents, fd);
+		ret = image_check_all(img, opt->parent, fd);
 	else
-		ret = image_open_dirty(img, opt->nr_parents, fd);
+		ret = image_open_dirty(img, opt->parent, fd);
 	return ret ?: vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
 }
 
@@ -553,26 +573,65 @@ struct vhdx_image *vhdx_image_open(struct file *filp,
 
 /* In use */
 
+static void image_extent(struct vhdx_extent *extent,
+			 enum vhdx_extent_kind kind)
+{
+	*extent = (struct vhdx_extent){ .kind = kind, .len = extent->len };
+}
+
+/* At the place of @pos in the block of @entry. */
+static void image_extent_data(struct vhdx_image *img, struct vhdx_extent *extent,
+			      const struct vhdx_bat_entry *entry, u64 pos)
+{
+	*extent = (struct vhdx_extent){
+		.kind = VHDX_EXTENT_DATA,
+		.len = extent->len,
+		.file = &img->file,
+		.off = entry->off + (pos & (vhdx_block_size(&img->geo) - 1)),
+		.zero_beyond_eof = img->overlay,
+	};
+}
+
 int vhdx_image_map(struct vhdx_image *img, u64 pos, bool nowait,
 		   struct vhdx_extent *extent)
 {
-	u64 blk = vhdx_block_of(&img->geo, pos);
 	struct vhdx_bat_entry entry;
+	bool present = true;
 	int ret;
 
-	ret = vhdx_map_lookup(img, blk, nowait, &entry);
+	ret = vhdx_map_lookup(img, vhdx_block_of(&img->geo, pos), nowait, &entry);
+	if (!ret && entry.state == VHDX_BLOCK_PARTIALLY_PRESENT)
+		ret = vhdx_map_run(img, pos, &extent->len, nowait, &present);
+	if (ret)
+		return ret;
+	if (vhdx_block_is_present(entry.state) && present)
+		image_extent_data(img, extent, &entry, pos);
+	else if (!present || (entry.state == VHDX_BLOCK_NOT_PRESENT && img->geo.differencing))
+		image_extent(extent, VHDX_EXTENT_PARENT);
+	else
+		image_extent(extent, VHDX_EXTENT_ZERO);
+	return 0;
+}
+
+int vhdx_image_map_write(struct vhdx_image *img, u64 pos, bool nowait,
+			 struct vhdx_extent *extent)
+{
+	struct vhdx_bat_entry entry;
+	u32 run = extent->len;
+	bool present = true;
+	int ret;
+
+	ret = vhdx_map_lookup(img, vhdx_block_of(&img->geo, pos), nowait, &entry);
+	if (!ret && entry.state == VHDX_BLOCK_PARTIALLY_PRESENT)
+		ret = vhdx_map_run(img, pos, &run, nowait, &present);
 	if (ret)
 		return ret;
 	if (!vhdx_block_is_present(entry.state)) {
-		extent->kind = VHDX_EXTENT_ZERO;
-		extent->file = NULL;
-		extent->off = 0;
+		image_extent(extent, VHDX_EXTENT_UNMAPPED);
 		return 0;
 	}
-	extent->kind = VHDX_EXTENT_DATA;
-	extent->file = &img->file;
-	extent->off = entry.off + (pos & (vhdx_block_size(&img->geo) - 1));
-	extent->zero_beyond_eof = img->overlay;
+	image_extent_data(img, extent, &entry, pos);
+	extent->unmarked = !present || run < extent->len;
 	return 0;
 }
 
@@ -581,9 +640,14 @@ int vhdx_image_allocate(struct vhdx_image *img, u64 pos)
 	return vhdx_map_allocate(img, vhdx_block_of(&img->geo, pos));
 }
 
-bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos)
+int vhdx_image_mark(struct vhdx_image *img, u64 pos, u32 len)
 {
-	return vhdx_map_is_dirty(img, vhdx_block_of(&img->geo, pos));
+	return vhdx_map_mark(img, pos, len);
+}
+
+bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos, u32 len)
+{
+	return vhdx_map_is_dirty(img, pos, len);
 }
 
 int vhdx_image_flush(struct vhdx_image *img)

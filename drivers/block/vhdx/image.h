@@ -11,6 +11,7 @@
  *	control registry mutex			control.c
  *	  disk->open_mutex			the block layer's
  *	    map block mutexes			map.c, one of an array
+ *	     map bitmap mutex			map.c
  *	      space mutex			space.c
  *	      journal commit mutex		journal.c
  *	        journal update rwsem		journal.c
@@ -54,8 +55,9 @@ enum vhdx_mode {
  * struct vhdx_image_options - how to open an image
  * @write: open for reading and writing; replays a dirty log into the file
  * @dio: direct I/O wanted
- * @nr_parents: how many parents the caller has; an image that needs one is
- *	refused without, and one that needs none is refused with
+ * @parent: the image's parent, open, or NULL; an image that needs one is
+ *	refused without, and one that needs none is refused with. Only looked
+ *	at while the image is being opened
  * @mode_changed: told once for each step of the mode ladder, from any task
  *	context, with locks held: it may only schedule work. May be NULL.
  * @data: handed to @mode_changed
@@ -64,7 +66,7 @@ enum vhdx_mode {
 struct vhdx_image_options {
 	bool			write;
 	enum vhdx_file_dio	dio;
-	unsigned int		nr_parents;
+	struct vhdx_image	*parent;
 	void			(*mode_changed)(void *data);
 	void			*data;
 	const char		*name;
@@ -72,9 +74,10 @@ struct vhdx_image_options {
 
 /*
  * Open, check and (if dirty) replay the image in @filp, [MS-VHDX] 2.2 to 2.6
- * in the order of the open checklist. Nothing in the file changes before
- * everything was found to be in order. On failure *@fd says what is wrong
- * (fault VHDX_FAULT_NONE for plain I/O errors); returns an ERR_PTR.
+ * in the order of the open checklist, with the rules for its parent, 2.6.2.6.
+ * Nothing in the file changes before everything was found to be in order. On
+ * failure *@fd says what is wrong (fault VHDX_FAULT_NONE for plain I/O errors);
+ * returns an ERR_PTR.
  */
 struct vhdx_image *vhdx_image_open(struct file *filp,
 				   const struct vhdx_image_options *opt,
@@ -106,11 +109,26 @@ void vhdx_image_fail(struct vhdx_image *img, enum vhdx_mode mode, int err,
 		     const char *what);
 
 /*
- * Where the block of disk position @pos is: DATA or ZERO, and the place; the
- * extent's length is the caller's. With @nowait -EAGAIN in place of sleeping.
+ * What answers a read at disk position @pos: DATA and its place, ZERO, or
+ * PARENT in a differencing image. @extent->len is what is asked for, in one
+ * block and below the disk's end, and becomes the length for which the answer
+ * holds. With @nowait -EAGAIN in place of sleeping.
  */
 int vhdx_image_map(struct vhdx_image *img, u64 pos, bool nowait,
 		   struct vhdx_extent *extent);
+
+/*
+ * Where a write of all @extent->len bytes at @pos goes: DATA and its place, or
+ * UNMAPPED. If it comes back as unmarked vhdx_image_mark() must follow.
+ */
+int vhdx_image_map_write(struct vhdx_image *img, u64 pos, bool nowait,
+			 struct vhdx_extent *extent);
+
+/*
+ * The data of an unmarked piece was written: show it instead of the parent's.
+ * Sleeps. The write has not happened before this returns 0.
+ */
+int vhdx_image_mark(struct vhdx_image *img, u64 pos, u32 len);
 
 /* Give the block of @pos a place if it has none. Sleeps. */
 int vhdx_image_allocate(struct vhdx_image *img, u64 pos);
@@ -128,8 +146,11 @@ int vhdx_image_begin_write(struct vhdx_image *img, bool nowait);
  */
 int vhdx_image_flush(struct vhdx_image *img);
 
-/* Does the mapping of disk position @pos still wait for a commit? Never sleeps. */
-bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos);
+/*
+ * Does the mapping of the @len bytes at @pos, in one block, still wait for a
+ * commit? Never sleeps.
+ */
+bool vhdx_image_is_dirty(struct vhdx_image *img, u64 pos, u32 len);
 
 /**
  * struct vhdx_image_stats - numbers for sysfs and tests

@@ -19,10 +19,9 @@
  * holds VHDX_PAGES_RESERVE pages, and the index is a table of lists: to insert
  * takes no memory. Where is a page of the reserve when the pool is empty?
  *
- *  - with a user. One holds at most VHDX_PAGES_PER_USER pages, and waits for
- *    nothing but memory for another of them, the file, and a commit, which
- *    loads no page and has a reserve of its own (journal.h). The reserve is
- *    larger than what all of them hold, so one of them always goes on;
+ *  - with a user. Each holds one page at a time, and waits for nothing but the
+ *    file and a commit, which loads no page and has a reserve of its own
+ *    (journal.h). The reserve is larger than what all of them hold;
  *  - clean in the cache: then pages_relieve() drops it;
  *  - changed or logged: then pages_relieve() commits and writes in place, and
  *    drops it the next time;
@@ -47,8 +46,6 @@ struct page;
 struct vhdx_image;
 struct vhdx_pages;
 
-/* A worker that changes a block needs the pages of its entry and of its bits. */
-#define VHDX_PAGES_PER_USER	2
 /* More than all users of one image hold together: there are 8 workers. */
 #define VHDX_PAGES_RESERVE	32
 
@@ -136,7 +133,7 @@ int vhdx_pages_peek(struct vhdx_pages *pages, u64 off, __le64 *raw);
 /*
  * The page around @off, read if need be, with a reference; ERR_PTR. Sleeps,
  * and may commit when memory is short: no lock from the space mutex on inwards
- * (image.h) is held. At most VHDX_PAGES_PER_USER at a time for one task.
+ * (image.h) is held, and no page.
  */
 struct vhdx_page *vhdx_page_get(struct vhdx_pages *pages, u64 off);
 

@@ -9,6 +9,7 @@
 #include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/llist.h>
+#include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -27,6 +28,49 @@
 
 /* Vectors of a merged request that need no memory. */
 #define NR_INLINE_BVEC	16
+
+/* Pieces of a request that a worker has under way at a time. */
+#define NR_PIECES	16
+
+/**
+ * struct piece - one transfer of a request that a worker serves
+ * @io: the transfer
+ * @gather: what it is a part of
+ * @extent: from where
+ * @iter: to where; stays as it is while the transfer uses a copy
+ */
+struct piece {
+	struct vhdx_file_io	io;
+	struct gather		*gather;
+	struct vhdx_extent	extent;
+	struct iov_iter		iter;
+};
+
+/**
+ * struct gather - transfers that run at the same time
+ * @pending: those under way, and one for who starts them
+ * @done: all of them have ended
+ * @nr: number of @pieces that are used
+ * @pieces: in order of disk positions
+ */
+struct gather {
+	atomic_t		pending;
+	struct completion	done;
+	unsigned int		nr;
+	struct piece		pieces[NR_PIECES];
+};
+
+/**
+ * struct worker - one thread of the pool
+ * @rqs: back pointer [immutable]
+ * @task: the thread [immutable while requests can come]
+ * @gather: what it works on; used by nobody else
+ */
+struct worker {
+	struct vhdx_requests	*rqs;
+	struct task_struct	*task;
+	struct gather		gather;
+};
 
 /**
  * struct submitter - what serves one hardware queue
@@ -59,7 +103,7 @@ struct vhdx_requests {
 	spinlock_t		lock;
 	struct list_head	blocked;
 	wait_queue_head_t	wait;
-	struct task_struct	*workers[NR_WORKERS];
+	struct worker		workers[NR_WORKERS];
 	unsigned int		nr_queues;
 	struct submitter	queues[];
 };
@@ -377,17 +421,136 @@ static long cmd_transfer(struct vhdx_cmd *cmd, struct iov_iter *iter,
 	return extent->len;
 }
 
-static long cmd_read_piece(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
+/*
+ * A read through a chain has pieces in several files. All that fit into a
+ * gather are started before any is waited for; those that follow each other in
+ * one file, as the blocks of a parent with smaller ones may, are one piece.
+ */
+
+static void gather_drop(struct gather *gather)
 {
+	if (atomic_dec_and_test(&gather->pending))
+		complete(&gather->done);
+}
+
+static void piece_done(struct vhdx_file_io *io, long ret)
+{
+	gather_drop(container_of(io, struct piece, io)->gather);
+}
+
+static bool piece_takes(const struct piece *piece, const struct vhdx_extent *extent)
+{
+	return piece->extent.file == extent->file &&
+	       piece->extent.off + piece->extent.len == extent->off;
+}
+
+/* @iter begins where the piece does; false if there is no room for another. */
+static bool gather_add(struct gather *gather, const struct vhdx_extent *extent,
+		       const struct iov_iter *iter, bool follows)
+{
+	struct piece *piece = &gather->pieces[gather->nr];
+
+	if (follows && gather->nr && piece_takes(piece - 1, extent)) {
+		piece[-1].extent.len += extent->len;
+		return true;
+	}
+	if (gather->nr == NR_PIECES)
+		return false;
+	piece->gather = gather;
+	piece->extent = *extent;
+	piece->iter = *iter;
+	gather->nr++;
+	return true;
+}
+
+/*
+ * Look up what is left of the request, as far as the gather has room, and fill
+ * in what is zeros. Bytes that @iter was advanced by, or an errno.
+ */
+static long gather_fill(struct gather *gather, struct vhdx_cmd *cmd,
+			struct iov_iter *iter, u64 pos)
+{
+	bool follows = false;
 	struct vhdx_extent extent;
+	long done;
 	int ret;
 
-	ret = cmd_map(cmd, pos, iov_iter_count(iter), false, &extent);
-	if (ret)
-		return ret;
-	if (extent.kind == VHDX_EXTENT_DATA)
-		return cmd_transfer(cmd, iter, &extent, 0);
-	return iov_iter_zero(extent.len, iter) == extent.len ? extent.len : -EIO;
+	gather->nr = 0;
+	for (done = 0; iov_iter_count(iter); done += extent.len) {
+		ret = cmd_map(cmd, pos + done, iov_iter_count(iter), false, &extent);
+		if (ret)
+			return ret;
+		if (extent.kind == VHDX_EXTENT_DATA) {
+			if (!gather_add(gather, &extent, iter, follows))
+				break;
+			iov_iter_advance(iter, extent.len);
+		} else if (iov_iter_zero(extent.len, iter) != extent.len) {
+			return -EIO;
+		}
+		follows = extent.kind == VHDX_EXTENT_DATA;
+	}
+	return done;
+}
+
+/* Start all pieces and wait for all. */
+static void gather_run(struct gather *gather, struct vhdx_cmd *cmd)
+{
+	u16 ioprio = req_get_ioprio(cmd_request(cmd));
+	struct blk_plug plug;
+	unsigned int i;
+
+	atomic_set(&gather->pending, gather->nr + 1);
+	init_completion(&gather->done);
+	blk_start_plug(&plug);
+	for (i = 0; i < gather->nr; i++) {
+		struct piece *piece = &gather->pieces[i];
+		struct iov_iter iter = piece->iter;
+
+		iov_iter_truncate(&iter, piece->extent.len);
+		piece->io.done = piece_done;
+		vhdx_file_submit(piece->extent.file, &piece->io, &iter,
+				 piece->extent.off, 0, ioprio);
+	}
+	blk_finish_plug(&plug);
+	gather_drop(gather);
+	wait_for_completion_io(&gather->done);
+}
+
+/* What a piece did not bring is fetched step by step. */
+static int piece_finish(struct piece *piece, struct vhdx_cmd *cmd)
+{
+	struct vhdx_extent *extent = &piece->extent;
+	long ret = piece->io.ret;
+
+	if (likely(ret == extent->len))
+		return 0;
+	if (ret >= 0)
+		ret = cmd_short(cmd, &piece->iter, extent, ret);
+	while (ret > 0 && ret < extent->len) {
+		extent->off += ret;
+		extent->len -= ret;
+		ret = cmd_transfer(cmd, &piece->iter, extent, 0);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+/* Bytes that @iter was advanced by, or an errno. */
+static long cmd_read_pieces(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
+			    struct gather *gather)
+{
+	long done = gather_fill(gather, cmd, iter, pos);
+	unsigned int i;
+	int ret;
+
+	if (done < 0 || !gather->nr)
+		return done;
+	gather_run(gather, cmd);
+	for (i = 0; i < gather->nr; i++) {
+		ret = piece_finish(&gather->pieces[i], cmd);
+		if (ret)
+			return ret;
+	}
+	return done;
 }
 
 /*
@@ -409,14 +572,17 @@ static void cmd_fua_failed(struct vhdx_cmd *cmd, int err)
  * included; else it is enough to write the data through.
  *
  * Asking before the write is right: a mapping that is clean stays so, because
- * a present block does not move. One that is dirty may be committed meanwhile
- * by somebody else, and then the flush is merely not needed.
+ * a present block does not move, and a sector that is present stays so. One
+ * that is dirty may be committed meanwhile by somebody else, and then the flush
+ * is merely not needed. Sectors that the write itself makes present are marked
+ * when their data has been written, and before the commit.
  */
 static long cmd_write_data(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
 			   const struct vhdx_extent *extent)
 {
 	bool fua = cmd_request(cmd)->cmd_flags & REQ_FUA;
-	bool commit = fua && vhdx_image_is_dirty(cmd_leaf(cmd), pos);
+	bool commit = fua && (extent->unmarked ||
+			      vhdx_image_is_dirty(cmd_leaf(cmd), pos, extent->len));
 	unsigned int flags = VHDX_IO_WRITE;
 	long ret;
 	int err;
@@ -429,9 +595,11 @@ static long cmd_write_data(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
 	ret = cmd_transfer(cmd, iter, extent, flags);
 	if (ret < 0 && (flags & VHDX_IO_FUA))
 		cmd_fua_failed(cmd, ret);
-	if (ret < 0 || !commit)
+	if (ret < 0)
 		return ret;
-	err = vhdx_image_flush(cmd_leaf(cmd));
+	err = extent->unmarked ? vhdx_chain_mark(cmd->rqs->chain, pos, ret) : 0;
+	if (!err && commit)
+		err = vhdx_image_flush(cmd_leaf(cmd));
 	return err ?: ret;
 }
 
@@ -449,13 +617,14 @@ static long cmd_write_piece(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos
 	return cmd_write_data(cmd, iter, pos, &extent);
 }
 
-static int cmd_rw_all(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
+static int cmd_rw_all(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos,
+		      struct gather *gather)
 {
 	long ret;
 
 	while (iov_iter_count(iter)) {
 		ret = cmd_is_write(cmd) ? cmd_write_piece(cmd, iter, pos) :
-					  cmd_read_piece(cmd, iter, pos);
+					  cmd_read_pieces(cmd, iter, pos, gather);
 		if (ret < 0)
 			return ret;
 		pos += ret;
@@ -464,7 +633,7 @@ static int cmd_rw_all(struct vhdx_cmd *cmd, struct iov_iter *iter, u64 pos)
 }
 
 /* Without memory for all the vectors, one bio after the other: needs none. */
-static int cmd_rw_by_bio(struct vhdx_cmd *cmd)
+static int cmd_rw_by_bio(struct vhdx_cmd *cmd, struct gather *gather)
 {
 	u64 pos = cmd_pos(cmd);
 	struct iov_iter iter;
@@ -473,7 +642,7 @@ static int cmd_rw_by_bio(struct vhdx_cmd *cmd)
 
 	__rq_for_each_bio(bio, cmd_request(cmd)) {
 		cmd_bio_iter(cmd, bio, &iter);
-		ret = cmd_rw_all(cmd, &iter, pos);
+		ret = cmd_rw_all(cmd, &iter, pos, gather);
 		if (ret)
 			return ret;
 		pos += bio->bi_iter.bi_size;
@@ -481,22 +650,22 @@ static int cmd_rw_by_bio(struct vhdx_cmd *cmd)
 	return 0;
 }
 
-static int cmd_rw(struct vhdx_cmd *cmd)
+static int cmd_rw(struct vhdx_cmd *cmd, struct gather *gather)
 {
 	struct iov_iter iter;
 
 	/* Never wait for memory here: there is a way without. */
 	if (cmd_iter(cmd, &iter, GFP_NOIO | __GFP_NORETRY))
-		return cmd_rw_by_bio(cmd);
-	return cmd_rw_all(cmd, &iter, cmd_pos(cmd));
+		return cmd_rw_by_bio(cmd, gather);
+	return cmd_rw_all(cmd, &iter, cmd_pos(cmd), gather);
 }
 
-static int cmd_run(struct vhdx_cmd *cmd)
+static int cmd_run(struct vhdx_cmd *cmd, struct gather *gather)
 {
 	switch (req_op(cmd_request(cmd))) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
-		return cmd_rw(cmd);
+		return cmd_rw(cmd, gather);
 	case REQ_OP_FLUSH:
 		return vhdx_image_flush(cmd_leaf(cmd));
 	default:
@@ -527,7 +696,8 @@ static void become_io_thread(void)
  */
 static int worker_main(void *data)
 {
-	struct vhdx_requests *rqs = data;
+	struct worker *worker = data;
+	struct vhdx_requests *rqs = worker->rqs;
 	struct vhdx_cmd *cmd;
 
 	become_io_thread();
@@ -536,7 +706,7 @@ static int worker_main(void *data)
 					  !list_empty(&rqs->blocked) ||
 					  kthread_should_stop());
 		while ((cmd = requests_take(rqs))) {
-			cmd_end(cmd, cmd_run(cmd));
+			cmd_end(cmd, cmd_run(cmd, &worker->gather));
 			cond_resched();
 		}
 	}
@@ -589,8 +759,9 @@ static int cmd_submit(struct vhdx_cmd *cmd, const struct vhdx_extent *extent)
 
 /*
  * Start the command, or end it, without waiting; -EAGAIN if that cannot be. A
- * request lies in one block, thanks to chunk_sectors, so with a single image
- * it is a single piece.
+ * request lies in one block of the leaf, thanks to chunk_sectors. One that is
+ * not a single piece all the same goes to a worker, and so does a write that
+ * has something to do behind its data.
  */
 static int cmd_start(struct vhdx_cmd *cmd)
 {
@@ -603,7 +774,7 @@ static int cmd_start(struct vhdx_cmd *cmd)
 	ret = cmd_map(cmd, cmd_pos(cmd), len, true, &extent);
 	if (ret)
 		return ret;
-	if (extent.len != len || extent.kind == VHDX_EXTENT_UNMAPPED)
+	if (extent.len != len || extent.kind == VHDX_EXTENT_UNMAPPED || extent.unmarked)
 		return -EAGAIN;
 	if (extent.kind == VHDX_EXTENT_DATA)
 		return cmd_submit(cmd, &extent);
@@ -751,8 +922,8 @@ static void requests_stop_threads(struct vhdx_requests *rqs)
 		if (rqs->queues[i].task)
 			kthread_stop(rqs->queues[i].task);
 	for (i = 0; i < NR_WORKERS; i++)
-		if (rqs->workers[i])
-			kthread_stop(rqs->workers[i]);
+		if (rqs->workers[i].task)
+			kthread_stop(rqs->workers[i].task);
 }
 
 /* @task is NULL or a thread that was started, never an error. */
@@ -776,8 +947,8 @@ static int requests_start_threads(struct vhdx_requests *rqs)
 		ret = requests_run(&rqs->queues[i].task, submitter_main,
 				   &rqs->queues[i], rqs->name, 'q', i);
 	for (i = 0; !ret && i < NR_WORKERS; i++)
-		ret = requests_run(&rqs->workers[i], worker_main, rqs,
-				   rqs->name, 'w', i);
+		ret = requests_run(&rqs->workers[i].task, worker_main,
+				   &rqs->workers[i], rqs->name, 'w', i);
 	return ret;
 }
 
@@ -788,7 +959,7 @@ struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *c
 	unsigned int i;
 	int ret;
 
-	rqs = kzalloc(struct_size(rqs, queues, nr_queues), GFP_KERNEL);
+	rqs = kvzalloc(struct_size(rqs, queues, nr_queues), GFP_KERNEL);
 	if (!rqs)
 		return ERR_PTR(-ENOMEM);
 	rqs->name = name;
@@ -797,6 +968,8 @@ struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *c
 	INIT_LIST_HEAD(&rqs->blocked);
 	init_waitqueue_head(&rqs->wait);
 	rqs->nr_queues = nr_queues;
+	for (i = 0; i < NR_WORKERS; i++)
+		rqs->workers[i].rqs = rqs;
 	for (i = 0; i < nr_queues; i++) {
 		rqs->queues[i].rqs = rqs;
 		init_llist_head(&rqs->queues[i].handoff);
@@ -817,5 +990,5 @@ void vhdx_requests_stop(struct vhdx_requests *rqs)
 {
 	synchronize_rcu();
 	requests_stop_threads(rqs);
-	kfree(rqs);
+	kvfree(rqs);
 }

@@ -56,6 +56,8 @@ static ssize_t parents_show(struct device *dev, struct device_attribute *attr,
 
 	for (i = 1; i < vhdx_chain_depth(chain); i++) {
 		ret = emit_path(vhdx_chain_image(chain, i), buf + len, PAGE_SIZE - len);
+		if (ret == -ENAMETOOLONG && len)
+			break;	/* as many as a page holds */
 		if (ret < 0)
 			return ret;
 		len += ret;

@@ -205,7 +205,7 @@ TRACE_EVENT(vhdx_log_stop,
 	TP_printk("%s", __entry->name)
 );
 
-TRACE_EVENT(vhdx_block_allocate,
+DECLARE_EVENT_CLASS(vhdx_block,
 
 	TP_PROTO(const char *name, u64 blk, u64 off),
 	TP_ARGS(name, blk, off),
@@ -221,6 +221,18 @@ TRACE_EVENT(vhdx_block_allocate,
 	),
 	TP_printk("%s blk=%llu off=%llu", __entry->name, __entry->blk,
 		  __entry->off)
+);
+
+/* A block got a place. */
+DEFINE_EVENT(vhdx_block, vhdx_block_allocate,
+	TP_PROTO(const char *name, u64 blk, u64 off),
+	TP_ARGS(name, blk, off)
+);
+
+/* The last sector of a partially present block has become present. */
+DEFINE_EVENT(vhdx_block, vhdx_block_complete,
+	TP_PROTO(const char *name, u64 blk, u64 off),
+	TP_ARGS(name, blk, off)
 );
 
 TRACE_EVENT(vhdx_header_write,

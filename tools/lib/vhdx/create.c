@@ -58,11 +58,22 @@ static bool is_sector_size(u32 size)
 	return size == 512 || size == 4096;
 }
 
+static u32 default_block_size(enum vhdx_disk_type type)
+{
+	switch (type) {
+	case VHDX_DISK_FIXED:
+		return LIBVHDX_BLOCK_FIXED;
+	case VHDX_DISK_DIFFERENCING:
+		return LIBVHDX_BLOCK_CHILD;
+	default:
+		return LIBVHDX_BLOCK_DYNAMIC;
+	}
+}
+
 static void set_defaults(struct libvhdx_params *p)
 {
 	if (!p->block_size)
-		p->block_size = p->type == VHDX_DISK_FIXED ? LIBVHDX_BLOCK_FIXED :
-							     LIBVHDX_BLOCK_DYNAMIC;
+		p->block_size = default_block_size(p->type);
 	if (!p->log_len)
 		p->log_len = LIBVHDX_LOG_LENGTH;
 	if (!p->logical_size)
@@ -111,7 +122,8 @@ static void plan(struct layout *l)
 	u64 bytes;
 
 	l->nr_entries = vhdx_geometry_entries(p->disk_size, p->block_size,
-					      p->logical_size, false);
+					      p->logical_size,
+					      p->type == VHDX_DISK_DIFFERENCING);
 	l->nr_blocks = (p->disk_size + p->block_size - 1) >> block_shift;
 	l->chunk_shift = VHDX_CHUNK_SECTORS_SHIFT + log2_of(p->logical_size) - block_shift;
 	bytes = l->nr_entries * sizeof(__le64);
@@ -187,13 +199,16 @@ static int write_metadata(struct libvhdx_file *file, const struct layout *l)
 		.logical_size		= p->logical_size,
 		.physical_size		= p->physical_size,
 		.leave_allocated	= p->type == VHDX_DISK_FIXED,
+		.has_parent		= p->type == VHDX_DISK_DIFFERENCING,
+		.disk_id		= p->disk_id,
 	};
-	int err = libvhdx_guid_random(&md.disk_id);
+	int err = guid_is_null(&p->disk_id) ? libvhdx_guid_random(&md.disk_id) : 0;
 
 	if (err)
 		return err;
 	memset(l->buf, 0, META_USED);
-	vhdx_metadata_encode(l->buf, META_USED, &md, NULL, 0);
+	if (!vhdx_metadata_encode(l->buf, META_USED, &md, p->locator, p->locator_len))
+		return -ENAMETOOLONG;
 	return libvhdx_file_write(file, l->meta_off, l->buf, META_USED);
 }
 

@@ -73,3 +73,56 @@ size_t libvhdx_utf16_to_utf8(char *buf, size_t size, const u8 *src, size_t len)
 	buf[out] = '\0';
 	return out;
 }
+
+/*
+ * One character of the NUL-terminated @s; *@used is what it took. Forms that are
+ * longer than needed, surrogates and what lies beyond Unicode are no UTF-8.
+ */
+static u32 decode_utf8(const u8 *s, size_t *used)
+{
+	static const u32 least[] = { 0, 0x80, 0x800, 0x10000 };
+	unsigned int more = *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : 1;
+	u32 c = *s & (0x3f >> more);
+	unsigned int i;
+
+	*used = 1;
+	if (*s < 0x80)
+		return *s;
+	if (*s < 0xc0 || *s > 0xf7)
+		return REPLACEMENT;
+	for (i = 1; i <= more; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return REPLACEMENT;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return REPLACEMENT;
+	*used = more + 1;
+	return c;
+}
+
+static void put_unit(u8 *buf, u32 unit)
+{
+	buf[0] = (u8)unit;
+	buf[1] = (u8)(unit >> 8);
+}
+
+size_t libvhdx_utf8_to_utf16(u8 *buf, size_t size, const char *text)
+{
+	const u8 *s = (const u8 *)text;
+	size_t out = 0, used, need;
+
+	for (; *s; s += used, out += need) {
+		u32 c = decode_utf8(s, &used);
+
+		need = c < 0x10000 ? 2 : 4;
+		if (need > size - out)
+			break;
+		if (need == 4) {
+			put_unit(buf + out + 2, 0xdc00 + ((c - 0x10000) & 0x3ff));
+			c = 0xd800 + ((c - 0x10000) >> 10);
+		}
+		put_unit(buf + out, c);
+	}
+	return out;
+}

@@ -12,6 +12,13 @@
  */
 size_t libvhdx_utf16_to_utf8(char *buf, size_t size, const u8 *src, size_t len);
 
+/*
+ * Convert the UTF-8 string @text to UTF-16LE in @buf; bytes that are no UTF-8
+ * become U+FFFD. Returns the bytes used, at most @size; what does not fit is
+ * left out, at a character.
+ */
+size_t libvhdx_utf8_to_utf16(u8 *buf, size_t size, const char *text);
+
 /* Enough for @len bytes of UTF-16. */
 #define LIBVHDX_UTF8_SIZE(len)	((size_t)(len) / 2 * 3 + 1)
 

@@ -257,3 +257,49 @@ bool vhdx_locator_matches(const struct vhdx_locator *loc,
 	return !guid_is_null(&loc->linkage2) &&
 	       guid_equal(&loc->linkage2, data_write_guid);
 }
+
+static u32 put_string(void *buf, u32 off, const void *s, u16 len)
+{
+	memcpy((u8 *)buf + off, s, len);
+	return off + len;
+}
+
+/* Entry @i of the pair whose strings begin at @off; where they end. */
+static u32 pair_encode(void *buf, unsigned int i, const struct vhdx_locator_pair *pair,
+		       u32 off)
+{
+	struct vhdx_raw_locator_entry raw = {
+		.key_offset	= cpu_to_le32(off),
+		.value_offset	= cpu_to_le32(off + pair->key_len),
+		.key_length	= cpu_to_le16(pair->key_len),
+		.value_length	= cpu_to_le16(pair->value_len),
+	};
+
+	memcpy((u8 *)buf + ENTRY_OFF(i), &raw, sizeof(raw));
+	off = put_string(buf, off, pair->key, pair->key_len);
+	return put_string(buf, off, pair->value, pair->value_len);
+}
+
+u32 vhdx_locator_encode(void *buf, u32 size, const struct vhdx_locator_pair *pairs,
+			unsigned int nr)
+{
+	struct vhdx_raw_locator raw = {
+		.type			= guid_type,
+		.key_value_count	= cpu_to_le16(nr),
+	};
+	u32 len = ENTRY_OFF(nr);
+	unsigned int i;
+
+	if (!nr || nr > VHDX_LOCATOR_MAX_PAIRS)
+		return 0;
+	for (i = 0; i < nr; i++)
+		len += (u32)pairs[i].key_len + pairs[i].value_len;
+	if (len > size)
+		return 0;
+	memset(buf, 0, len);
+	memcpy(buf, &raw, sizeof(raw));
+	len = ENTRY_OFF(nr);
+	for (i = 0; i < nr; i++)
+		len = pair_encode(buf, i, &pairs[i], len);
+	return len;
+}

@@ -58,6 +58,28 @@ void vhdx_locator_pair(const struct vhdx_locator *loc, unsigned int i,
 		       const u8 **key, u16 *key_len,
 		       const u8 **value, u16 *value_len);
 
+/**
+ * struct vhdx_locator_pair - one pair of a new locator, in UTF-16LE
+ * @key: without a terminator
+ * @value: the same
+ * @key_len: bytes, even and not 0
+ * @value_len: the same
+ */
+struct vhdx_locator_pair {
+	const void	*key;
+	const void	*value;
+	u16		key_len;
+	u16		value_len;
+};
+
+/*
+ * Encode a locator of the @nr pairs into @buf of @size bytes: the entries, then
+ * the strings in their order, each at an even offset. Returns its length, or 0
+ * when it does not fit.
+ */
+u32 vhdx_locator_encode(void *buf, u32 size, const struct vhdx_locator_pair *pairs,
+			unsigned int nr);
+
 /* Does a parent whose header has @data_write_guid match? */
 bool vhdx_locator_matches(const struct vhdx_locator *loc,
 			  const guid_t *data_write_guid);

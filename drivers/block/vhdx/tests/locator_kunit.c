@@ -505,10 +505,53 @@ static void locator_zero_byte_test(struct kunit *test)
 	item_expect(test, item, VHDX_FAULT_NONE, 0);
 }
 
+/* What was encoded is decoded to the same, and is not longer than it says. */
+static void locator_encode_test(struct kunit *test)
+{
+	struct item *in = item_usual(test);
+	u8 *buf = kunit_kzalloc(test, MAX_LEN, GFP_KERNEL);
+	struct vhdx_locator_pair pairs[8] = { };
+	const u8 *key, *value;
+	u16 key_len, value_len;
+	struct vhdx_locator out;
+	unsigned int i;
+	u32 len;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, buf);
+	KUNIT_ASSERT_EQ(test, item_decode(test, in), VHDX_FAULT_NONE);
+	KUNIT_ASSERT_LE(test, in->nr, ARRAY_SIZE(pairs));
+	for (i = 0; i < in->nr; i++)
+		vhdx_locator_pair(&in->loc, i, (const u8 **)&pairs[i].key,
+				  &pairs[i].key_len, (const u8 **)&pairs[i].value,
+				  &pairs[i].value_len);
+	memset(buf, 0xa5, MAX_LEN);
+	len = vhdx_locator_encode(buf, MAX_LEN, pairs, in->nr);
+	KUNIT_EXPECT_EQ(test, len, in->used);
+	KUNIT_EXPECT_EQ(test, buf[len], 0xa5);
+	KUNIT_ASSERT_EQ(test, vhdx_locator_decode(buf, len, ITEM_OFF, &out, NULL),
+			VHDX_FAULT_NONE);
+	KUNIT_EXPECT_TRUE(test, guid_equal(&out.linkage, &in->loc.linkage));
+	KUNIT_EXPECT_EQ(test, out.nr, in->nr);
+	for (i = 0; i < out.nr; i++) {
+		vhdx_locator_pair(&out, i, &key, &key_len, &value, &value_len);
+		KUNIT_EXPECT_EQ(test, (key - buf) & 1, 0);
+		KUNIT_EXPECT_EQ(test, (value - buf) & 1, 0);
+		KUNIT_ASSERT_EQ(test, key_len, pairs[i].key_len);
+		KUNIT_ASSERT_EQ(test, value_len, pairs[i].value_len);
+		KUNIT_EXPECT_EQ(test, memcmp(key, pairs[i].key, key_len), 0);
+		KUNIT_EXPECT_EQ(test, memcmp(value, pairs[i].value, value_len), 0);
+	}
+	KUNIT_EXPECT_EQ(test, vhdx_locator_encode(buf, len, pairs, in->nr), len);
+	KUNIT_EXPECT_EQ(test, vhdx_locator_encode(buf, len - 1, pairs, in->nr), 0);
+	KUNIT_EXPECT_EQ(test, vhdx_locator_encode(buf, MAX_LEN, pairs, 0), 0);
+	KUNIT_EXPECT_EQ(test, vhdx_locator_encode(buf, MAX_LEN, pairs, 257), 0);
+}
+
 static struct kunit_case locator_cases[] = {
 	KUNIT_CASE(locator_usual_test),
 	KUNIT_CASE(locator_find_test),
 	KUNIT_CASE(locator_matches_test),
+	KUNIT_CASE(locator_encode_test),
 	KUNIT_CASE(locator_null_linkage_test),
 	KUNIT_CASE_PARAM(locator_linkage_test, linkage_gen_params),
 	KUNIT_CASE(locator_linkage_wide_test),

@@ -8,22 +8,26 @@ faults: all bad ones, each refused by name and place, also in the kernel's log;
 check: what "vhdxctl check" says about all of them; others: not ours, CRAFTED is
 a folder of images with a .tsv each; odd: those with a clean log, for reading and for writing; readonly: dirty ones
 for reading; replay: copies of dirty ones for writing; written: copies of both
-are written to. One process for all of
+are written to; chains: CRAFTED is a folder of chains, WORK a seed. One process for all of
 them: starting one for each takes most of the time on a slow machine. Prints a
 line for each case, "PASS name" or "FAIL name: why". VHDX_TEST_EACH=N tries one
 of N cases only, for machines that are slow beyond measure.
 """
 
+import errno
+import mmap
 import os
+import random
 import re
 import shutil
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                                "../../vhdx/images"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../vhdx/images"))
 
+import control
 import vhdxmodel as model
 from vhdxmodel import GIB, MIB
 
@@ -115,9 +119,21 @@ def case_refused(log, path, fault, off, options):
         raise Wrong(f"{fault} at {off} is not in the kernel's log: {lines}")
 
 
-def case_chain(path):
-    done = subprocess.run(["vhdxctl", "attach", path], capture_output=True, check=False)
-    expect("attached without a parent", True, bool(done.returncode))
+def case_chain(log, path, fault, off, code):
+    """By vhdxctl, which looks itself, and by the driver with what it is handed."""
+    done = subprocess.run(["vhdxctl", "attach", path], capture_output=True, text=True,
+                          check=False)
+    expect("attached", False, not done.returncode)
+    expect(f"{fault} is in what vhdxctl said: {done.stderr}", True, fault in done.stderr)
+    chain = [path, os.path.join(os.path.dirname(path), "parent.vhdx")]
+    for flags in (1, 0):
+        log.lines()
+        err, blamed, name, at, _ = control.attach_chain(
+            chain[:1] if fault == "chain-parent-missing" else chain, flags)
+        expect("what the driver said", (code, 0, fault, off),
+               (errno.errorcode.get(err), blamed, name, hex(at)))
+        lines = log.lines()
+        expect(f"it is in the kernel's log: {lines}", True, bool(says(lines, fault, off, " at ")))
 
 
 def case_unchanged(crafted, before):
@@ -129,14 +145,14 @@ def cases_faults(crafted):
     log = KernelLog()
     bad = table(crafted, "expect.tsv")
     before = {row[0]: model.file_sum(os.path.join(crafted, row[0])) for row in bad}
-    for file, mode, fault, off, *_ in bad:
+    for file, mode, fault, off, code, _ in bad:
         path, name = os.path.join(crafted, file), file.removesuffix(".vhdx")
         if mode in ("both", "ro"):
             yield name + " read-only", case_refused, (log, path, fault, off, ["-r"])
         if mode in ("both", "rw"):
             yield name, case_refused, (log, path, fault, off, [])
         if mode == "chain":
-            yield name, case_chain, (path,)
+            yield name, case_chain, (log, path, fault, off, code)
     yield "no file changed", case_unchanged, (crafted, before)
 
 
@@ -151,7 +167,7 @@ def case_check(path, status, fault="", off=""):
 def cases_check(crafted):
     for file, mode, fault, off, *_ in table(crafted, "expect.tsv"):
         # Limits of the kernel, and what depends on attaching, are not looked at.
-        if mode in ("both", "check") and not fault.startswith("chain"):
+        if mode == "both" and not fault.startswith("chain"):
             yield file.removesuffix(".vhdx"), case_check, \
                 (os.path.join(crafted, file), 4, fault, off)
     # One of two copies is damaged: a note, since the other one serves.
@@ -188,10 +204,6 @@ def case_others(path):
     before = model.file_sum(path)
     image = model.Image(path)
     image.close()
-    if image.has_parent:
-        log = KernelLog()
-        case_refused(log, path, "chain-parent-missing", "-", ["-r"])
-        return
     with Attached("-r", path) as attached:
         attached.verify(path + ".tsv", GIB)
     expect("the file after reading", before, model.file_sum(path))
@@ -303,6 +315,80 @@ def case_written(path, work):
     os.unlink(copy)
 
 
+def case_chain_read(leaf, depth):
+    folder = os.path.dirname(leaf)
+    before = {f: model.file_sum(os.path.join(folder, f)) for f in os.listdir(folder)}
+    with Attached("-r", leaf) as image:
+        expect("depth", depth, image.attr("depth"))
+        image.verify(leaf + ".tsv")
+    for file, old in before.items():
+        expect(f"sum of {file}", old, model.file_sum(os.path.join(folder, file)))
+
+
+def write_sectors(rng, dev, chunks, size, sector):
+    """Direct writes of some sectors, or of a MiB, near what is there already."""
+    out = os.open(dev, os.O_RDWR | os.O_DIRECT)
+    memory = mmap.mmap(-1, MIB)
+    places = sorted(chunks) + [0, (size - 1) // MIB * MIB]
+    for _ in range(80):
+        nr = rng.choice((1, 1, 2, 7, 64, 65, 300, MIB // sector))
+        off = rng.choice(places) + rng.randrange(MIB // sector) * sector
+        if nr == MIB // sector:
+            off -= off % MIB
+        nr = min(nr, MIB // sector, (size - off) // sector)
+        if off + sector > size:
+            continue
+        data = rng.randbytes(nr * sector)
+        memory[:len(data)] = data
+        os.pwrite(out, memoryview(memory)[:len(data)], off)
+        patch(chunks, size, off, data)
+        if rng.random() < 0.05:
+            os.fsync(out)
+    os.fsync(out)
+    os.close(out)
+
+
+def patch(chunks, size, off, data):
+    while data:
+        pos, inner = off // MIB * MIB, off % MIB
+        piece = data[:MIB - inner]
+        whole = min(MIB, size - pos)
+        old = chunks.get(pos, bytes(whole))
+        chunks[pos] = old[:inner] + piece + old[inner + len(piece):]
+        off, data = off + len(piece), data[len(piece):]
+
+
+def case_chain_written(leaf, seed):
+    """Parents stay as they are; what was written shows, the rest as before."""
+    folder = os.path.dirname(leaf)
+    parents = [f for f in os.listdir(folder) if f.endswith(".vhdx") and
+               f != os.path.basename(leaf)]
+    before = {f: model.file_sum(os.path.join(folder, f)) for f in parents}
+    chunks, size = content(leaf)
+    sector = data_write(leaf)[1]
+    for n in range(2):
+        with Attached(leaf) as image:
+            write_sectors(random.Random(f"{seed} {n}"), image.dev, chunks, size, sector)
+            if not n:
+                survives(leaf, (chunks, size))
+            with open(leaf + ".tsv", "w", encoding="ascii") as tsv:
+                print(model.tsv_header(size), *model.tsv_lines(sorted(chunks.items())),
+                      sep="\n", file=tsv)
+            image.verify(leaf + ".tsv")
+        expect("content by the model", (chunks, size), content(leaf))
+        expect("reasons to refuse it", [], model.check_strict(leaf, clean=True))
+        command("vhdxctl", "check", leaf)
+    for file, old in before.items():
+        expect(f"sum of {file}", old, model.file_sum(os.path.join(folder, file)))
+
+
+def cases_chains(folder, seed):
+    for leaf, depth in table(folder, "chains.tsv"):
+        path, name = os.path.join(folder, leaf), os.path.dirname(leaf)
+        yield name + " is read", case_chain_read, (path, depth)
+        yield name + " is written", case_chain_written, (path, seed)
+
+
 def cases_good(kind, crafted, work):
     for file, mode, entries in table(crafted, "good.tsv"):
         path, name = os.path.join(crafted, file), file.removesuffix(".vhdx")
@@ -322,13 +408,15 @@ def cases(kind, crafted, work):
         return cases_check(crafted)
     if kind == "others":
         return cases_others(crafted)
+    if kind == "chains":
+        return cases_chains(crafted, work)
     if kind == "written":
         return [(name, case_written, (os.path.join(crafted, name + ".vhdx"), work))
                 for name in WRITTEN]
     return cases_good(kind, crafted, work)
 
 
-KINDS = "faults", "check", "others", "odd", "readonly", "replay", "written"
+KINDS = "faults", "check", "others", "odd", "readonly", "replay", "written", "chains"
 
 
 def sample(every):

@@ -42,6 +42,22 @@ def call(fd, direction, number, args, size):
         return err.errno
 
 
+def attach_chain(paths, flags=1):
+    """Attach an image with its parents, all of them opened for reading unless flags
+    say that the image is written to; (errno, image, fault, offset, number)."""
+    mode = os.O_RDONLY if flags & 1 else os.O_RDWR
+    fds = [os.open(path, os.O_RDONLY if n else mode) for n, path in enumerate(paths)]
+    array = ctypes.create_string_buffer(struct.pack(f"<{len(fds) - 1}i", *fds[1:]))
+    args = attach_args(fds[0], flags, len(fds) - 1, ctypes.addressof(array))
+    control = os.open("/dev/vhdx-control", os.O_RDWR)
+    err = call(control, 3, 0, args, ATTACH_SIZE)
+    for fd in (control, *fds):
+        os.close(fd)
+    _, blamed, off = struct.unpack_from("<IIQ", args, NAME_OFF - 16)
+    name = bytes(args[NAME_OFF:NAME_OFF + 32]).split(b"\0")[0].decode()
+    return err, blamed, name, off, struct.unpack_from("<i", args, 24)[0]
+
+
 def main(image, parent):
     control = os.open("/dev/vhdx-control", os.O_RDWR)
     fd = os.open(image, os.O_RDWR)

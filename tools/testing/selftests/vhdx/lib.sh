@@ -342,6 +342,7 @@ accepted() {
 	model --check --clean "$1" && vhdxctl check "$1" || return 1
 	# qemu-img knows 512-byte sectors only, and no disk without a parent.
 	model --info "$1" | grep -qx 'logical_sector_size 512' || return 0
+	! model --info "$1" | grep -qx 'type differencing' || return 0
 	! have qemu-img || qemu-img check -q -f vhdx "$1"
 }
 

@@ -23,9 +23,9 @@ ESTALE = {"chain-linkage"}
 UNKNOWN = guid("deadbeef-0000-4000-8000-00000badf00d")
 LINKAGE = "{13121110-1514-1716-1819-1a1b1c1d1e1f}"
 
-# What shows in which attach: both kinds, only ro or rw, only to "vhdxctl
-# check" (attach stops earlier, or goes on), or only with the parent at hand.
-BOTH, RO, RW, CHECK, CHAIN = "both", "ro", "rw", "check", "chain"
+# What shows in which attach: both kinds, only ro or rw, or the driver and
+# vhdxctl, which looks for the parent, in ways of their own.
+BOTH, RO, RW, CHAIN = "both", "ro", "rw", "chain"
 RECIPES = []
 
 
@@ -718,9 +718,8 @@ def bat_bitmap_state__2(b):
     return raw_entry(b, b.bitmap_index(0), 2)
 
 
-@recipe(CHECK, kind="differencing")
+@recipe(kind="differencing")
 def bat_bitmap_missing(b):
-    """Attach looks at the BAT only when the parent is there."""
     b.parent_locator()
     return raw_entry(b, 3, b.grow(MIB) | PARTIALLY_PRESENT)
 
@@ -881,7 +880,7 @@ def locator_path_missing(b):
 # Chain. chain-parent-unused needs no bad image: the test of the control
 # interface hands a parent to a good one.
 
-@recipe(kind="differencing")
+@recipe(CHAIN, kind="differencing")
 def chain_parent_missing(b):
     return with_pairs(b, LINK, ("relative_path", ".\\there-is-no-such-file.vhdx"))
 

@@ -4,9 +4,8 @@
 
 All files are sparse. Beside the images, as tab-separated tables:
 
-  expect.tsv   images to be refused: file, attach mode (both, ro, rw; check:
-               only "vhdxctl check" sees it; chain: only with its parent),
-               fault, file offset ("-": any), errno, defect
+  expect.tsv   images to be refused: file, attach mode (both, ro, rw; chain: its
+               parent is not fit), fault, file offset ("-": any), errno, defect
   good.tsv     images that attach: file, mode (both or ro), log entries that a
                replay has to apply; what the disk holds is in FILE.tsv
   check.tsv    of these, what "vhdxctl check" must report: file, fault, offset

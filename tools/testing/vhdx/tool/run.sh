@@ -315,6 +315,57 @@ test_overlay_model()
 	expect 0 "$out/overlay_model"
 }
 
+test_resolve_paths()
+{
+	mkdir files
+	expect 0 "$out/resolve_paths" files
+}
+
+# A child has its parent's size, sectors and identity, and names it.
+test_create_child()
+{
+	expect 0 "$VHDXCTL" create -s 100M --logical-sector-size 4096 base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	expect 0 "$VHDXCTL" create --parent child.vhdx -s 50M --block-size 1M grandchild.vhdx
+	expect 0 "$VHDXCTL" check grandchild.vhdx
+	for image in base child; do
+		expect 0 "$VHDXCTL" info --json $image.vhdx
+		mv said $image.json
+	done
+	for key in virtual_size logical_sector_size physical_sector_size virtual_disk_id; do
+		[ "$(json base.json $key)" = "$(json child.json $key)" ] || fail "$key"
+	done
+	[ "$(json child.json type)" = differencing ] || fail "type"
+	[ "$(json child.json block_size)" = 2097152 ] || fail "block size"
+	[ "$(json child.json parent_locator parent_linkage)" = \
+		"{$(json base.json data_write_guid)}" ] || fail "linkage"
+	expect 0 "$VHDXCTL" info --chain --json grandchild.vhdx
+	[ "$(json said depth)" = 3 ] || fail "depth"
+	[ "$(json said chain 0 virtual_size)" = 52428800 ] || fail "size of the leaf"
+	[ "$(json said chain 2 type)" = dynamic ] || fail "type of the root"
+	expect 0 "$VHDXCTL" info --chain grandchild.vhdx
+	says 'parent linkage:'
+	if have vhdiinfo; then
+		expect 0 vhdiinfo child.vhdx
+		says 'Differential'
+	fi
+	expect 1 "$VHDXCTL" create --parent base.vhdx --type fixed no.vhdx
+	expect 1 "$VHDXCTL" create --parent base.vhdx --logical-sector-size 512 no.vhdx
+	says 'must be 4096'
+	expect 1 "$VHDXCTL" create --parent nothing.vhdx no.vhdx
+	expect 1 "$VHDXCTL" create --parent base.vhdx -s 1000 no.vhdx
+	expect 1 "$VHDXCTL" create --parent base.vhdx --force base.vhdx
+	expect 1 "$VHDXCTL" info --parent base.vhdx child.vhdx
+	[ ! -e no.vhdx ] || fail "an image was made"
+	mv base.vhdx gone.vhdx
+	expect 1 "$VHDXCTL" info --chain child.vhdx
+	says 'child.vhdx: relative_path: .*base.vhdx: No such file'
+	expect 0 "$VHDXCTL" info --chain --parent gone.vhdx child.vhdx
+	mkdir dir
+	mv gone.vhdx dir/BASE.vhdx
+	expect 0 "$VHDXCTL" info --chain --parent-dir dir child.vhdx
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -642,7 +693,7 @@ test_output_lost()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults overlay_model create_unique check_faults check_goes_on check_trouble foreign_images
+	create_faults create_child overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list completion output_lost'
 
