@@ -72,6 +72,10 @@ crash:
 crash-defects:
 	$(Q)tools/testing/vhdx/crash/defects.sh
 
+.PHONY: fault-defects
+fault-defects:
+	$(Q)tools/testing/vhdx/faults/defects.sh
+
 .PHONY: lint
 lint:
 	$(Q)scripts/lint.sh
@@ -112,5 +116,6 @@ help:
 	@echo '  fuzz             the fuzz targets, for a bounded time'
 	@echo '  crash            power cuts (SEED=, SEEDS=, COUNT= for each, FS=); goes on where it was'
 	@echo '  crash-defects    defects that the power cuts must find'
+	@echo '  fault-defects    defects that the tests of faults must find'
 	@echo '  lint             floors, checkpatch, sparse, shellcheck, documents'
 	@echo '  headers-check    each header compiles on its own'

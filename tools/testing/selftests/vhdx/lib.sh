@@ -415,6 +415,19 @@ check_fs() {
 	esac
 }
 
+# A network block device, for disks that fail (faultdisk.py).
+need_nbd() {
+	[[ -b /dev/nbd0 ]] || modprobe -q nbd nbds_max=1
+	settle
+	[[ -b /dev/nbd0 ]] || skip_all "no network block devices: CONFIG_BLK_DEV_NBD"
+}
+
+# hung_task_limit SECONDS: a task that sleeps for longer is in the kernel's log
+hung_task_limit() {
+	[[ ! -e /proc/sys/kernel/hung_task_timeout_secs ]] ||
+		echo "$1" >/proc/sys/kernel/hung_task_timeout_secs
+}
+
 # mount_disk TYPE MIB: a fresh file system on a fresh disk, mounted on MNT
 mount_disk() {
 	disk "$2" || return 1

@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Allocations fail: each one of attach and of detach, in turn; any of requests.
+
+  faultalloc.py FOLDER SEED STEP KIND
+
+FOLDER is empty. KIND: "attach" and "attach-read-only" and "detach": the N-th
+allocation fails, for N from a random beginning in steps of STEP, until none is
+left to fail. "requests": any allocation that the driver's threads cause fails
+with some probability. "reserve": none for pages of metadata succeeds, so all
+come from the reserve. Needs a kernel with fault injection. Prints one line for
+each case, "PASS name" or "FAIL name: why".
+"""
+
+import errno
+import os
+import random
+import sys
+import threading
+
+import faultdisk as f
+from faultcases import create
+from faultdisk import MIB, Wrong
+from faultio import workload
+
+DEBUG = "/sys/kernel/debug"
+ATTRIBUTES = ("failslab", "fail_page_alloc", "fail_mempool_alloc")
+
+
+def put(path, value):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def setting(name, key, value):
+    """Not every kernel has every attribute."""
+    path = f"{DEBUG}/{name}/{key}"
+    if os.path.exists(path):
+        put(path, value)
+
+
+def calm():
+    """Nothing fails but what is asked for, and nothing is printed then."""
+    for name in ATTRIBUTES:
+        for key, value in (("probability", 0), ("times", -1), ("verbose", 0),
+                           ("ignore-gfp-wait", "N"), ("cache-filter", "N"),
+                           ("task-filter", "N"), ("require-start", 0),
+                           ("require-end", (1 << 64) - 1), ("min-order", 0)):
+            setting(name, key, value)
+
+
+class Nth:
+    """The n-th allocation of this thread fails, if there are so many."""
+
+    def __init__(self, n):
+        self.n, self.failed = n, False
+        self.path = f"/proc/self/task/{threading.get_native_id()}/fail-nth"
+
+    def __enter__(self):
+        self.fd = os.open(self.path, os.O_RDWR)
+        os.write(self.fd, b"%d" % self.n)
+        return self
+
+    def __exit__(self, *_):
+        self.failed = int(os.pread(self.fd, 32, 0)) == 0
+        os.pwrite(self.fd, b"0", 0)
+        os.close(self.fd)
+
+
+def content(path):
+    with open(path, "rb") as file:
+        return file.read(8 * MIB), os.fstat(file.fileno()).st_size
+
+
+def one_attach(path, before, flags, n):
+    """True if there was an n-th allocation."""
+    fd = os.open(path, os.O_RDWR)
+    args = f.attach_args(fd, flags)
+    control = os.open("/dev/vhdx-control", os.O_RDWR)
+    with Nth(n) as nth:
+        error = f.ioctl_attach(control, args)
+    os.close(control)
+    os.close(fd)
+    what = f"allocation {n}"
+    if not error:           # something that can be done without, or there were fewer
+        number = f.attached_number(args)
+        device = f.Device(number, os.O_RDONLY)
+        f.expect(f"{what}: a read", (0, bytes(4096)), device.read(5 * MIB, 4096))
+        device.close()
+        f.expect(f"{what}: detach", 0, f.detach(number))
+    elif error not in (errno.ENOMEM, errno.EINTR, errno.EIO, errno.EAGAIN):
+        raise Wrong(f"{what}: {os.strerror(error)}")
+    f.expect(f"{what}: what is attached", [], f.attached())
+    f.expect(f"{what}: the file is unused", True, f.is_unused(path))
+    f.expect(f"{what}: the file is as it was", True, content(path) == before)
+    return nth.failed
+
+
+def attach(folder, flags, first, step):
+    path = create(folder, "a.vhdx", "64M")
+    before = content(path)
+    n = first
+    while one_attach(path, before, flags, n):
+        n += step
+    print(f"up to allocation {n}, in steps of {step}")
+    error, number = f.attach(path)
+    f.expect("attach in the end", 0, error)
+    f.expect("detach in the end", 0, f.detach(number))
+    os.unlink(path)
+
+
+def one_detach(path, n):
+    """True if there was an n-th allocation. Something is left to be done for detach."""
+    error, number = f.attach(path)
+    f.expect("attach", 0, error)
+    device = f.Device(number)
+    data = f.stamp(n, 0) * 8
+    f.expect("write", 0, device.write((n % 60) * MIB, data))
+    f.expect("flush", 0, device.flush())
+    device.close()
+    control = os.open("/dev/vhdx-control", os.O_RDWR)
+    with Nth(n) as nth:
+        error = f.ioctl_detach(control, number)
+    os.close(control)
+    what = f"allocation {n}"
+    if error not in (0, errno.ENOMEM, errno.EIO):
+        raise Wrong(f"{what}: {os.strerror(error)}")
+    f.expect(f"{what}: what is attached", [], f.attached())
+    f.expect(f"{what}: the file is unused", True, f.is_unused(path))
+    error, number = f.attach(path)
+    f.expect(f"{what}: attach afterwards", 0, error)
+    device = f.Device(number)
+    f.expect(f"{what}: what was stable", (0, data), device.read((n % 60) * MIB, 4096))
+    device.close()
+    f.expect(f"{what}: detach afterwards", 0, f.detach(number))
+    return nth.failed
+
+
+def detach(folder, first, step):
+    path = create(folder, "a.vhdx", "64M")
+    n = first
+    while one_detach(path, n):
+        n += step
+    print(f"up to allocation {n}, in steps of {step}")
+    f.expect("what the model says", [], f.model.check_strict(path, clean=True))
+    os.unlink(path)
+
+
+def module_text():
+    """Where the driver's code is, as far as its sections tell."""
+    with open("/sys/module/vhdx/sections/.text", encoding="ascii") as file:
+        begin = int(file.read(), 16)
+    with open("/sys/module/vhdx/coresize", encoding="ascii") as file:
+        return begin, begin + int(file.read())
+
+
+class NoDisk:
+    """In place of a Disk: what the workload says it is at is of no interest."""
+
+    doing = None
+
+
+def inject(percent):
+    begin, end = module_text()
+    for name in ATTRIBUTES:
+        setting(name, "require-start", begin)
+        setting(name, "require-end", end)
+        setting(name, "stacktrace-depth", 32)
+        setting(name, "probability", percent)
+
+
+def requests(folder, percent):
+    """Allocations of the driver's threads fail: requests may, but nothing is lost."""
+    path = create(folder, "requests.vhdx", "64M")
+    oracle = f.Oracle()
+    error, number = f.attach(path)
+    f.expect("attach", 0, error)
+    watch, device = f.Watch(), f.Device(number)
+    inject(percent)
+    try:
+        errors = set(workload(NoDisk(), device, oracle))
+    finally:
+        calm()
+    mode = f.check_ladder(watch, device)
+    if not errors <= {0, errno.EIO} | ({errno.EPERM} if mode != "write" else set()):
+        raise Wrong(f"errors {errors}")
+    print(f"mode {mode}, errors {sorted(errors)}")
+    oracle.check(device, oracle.live, "before detach")
+    device.close()
+    watch.close()
+    error = f.detach(number)
+    f.expect("detach", 0 if mode == "write" else errno.EIO, error)
+    if not error:
+        oracle.stable.update(oracle.live)
+    error, number = f.attach(path)
+    f.expect("attach afterwards", 0, error)
+    device = f.Device(number)
+    oracle.check(device, oracle.stable, "afterwards")
+    device.close()
+    f.expect("detach afterwards", 0, f.detach(number))
+    f.expect("what the model says", [], f.model.check_strict(path, clean=True))
+    os.unlink(path)
+
+
+def reserve(folder, nr):
+    """No memory for metadata: requests go on with what is in reserve, and none fails."""
+    path = create(folder, "reserve.vhdx", "1T")
+    error, number = f.attach(path)
+    f.expect("attach", 0, error)
+    filtered = "/sys/kernel/slab/vhdx_page/failslab"
+    put(filtered, 1)
+    setting("failslab", "cache-filter", "Y")
+    setting("failslab", "probability", 100)
+    errors = []
+
+    def work(first):
+        device = f.Device(number)
+        for n in range(first, nr, 8):       # each block has a page of the BAT of its own
+            error = device.write(n * 512 * MIB, f.stamp(n, 0) * 8)
+            if error:
+                errors.append(error)
+        for n in range(first, nr, 8):
+            if device.read(n * 512 * MIB, 4096) != (0, f.stamp(n, 0) * 8):
+                errors.append(n)
+        device.close()
+
+    threads = [threading.Thread(target=work, args=(first,), daemon=True) for first in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(300)
+    hangs = any(thread.is_alive() for thread in threads)
+    calm()
+    put(filtered, 0)
+    f.expect("somebody waits for ever", False, hangs)
+    f.expect("errors", [], errors)
+    device = f.Device(number)
+    f.expect("mode", "write", device.attr("mode"))
+    pages = int(device.attr("checkpoints"))
+    device.close()
+    f.expect("detach", 0, f.detach(number))
+    if not pages:
+        raise Wrong("no page had to be written in place: there was memory")
+    os.unlink(path)
+
+
+def main(folder, seed, step, kind):
+    calm()
+    first = random.Random(f"{seed} {kind}").randrange(step) + 1
+    if kind == "attach":
+        table = [("attach", attach, folder, f.NO_PARTSCAN, first, step)]
+    elif kind == "attach-read-only":
+        table = [("attach, read-only", attach, folder, f.NO_PARTSCAN | f.READ_ONLY, first,
+                  step)]
+    elif kind == "detach":
+        table = [("detach", detach, folder, first, step)]
+    elif kind == "reserve":
+        table = [("metadata without memory", reserve, folder, 200)]
+    else:
+        table = [(f"requests, {percent} in 100", requests, folder, percent)
+                 for percent in (1, 3, 10, 30, 100)]
+    f.cases(table)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.exit(__doc__)
+    try:
+        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    finally:
+        calm()
