@@ -261,7 +261,7 @@ check_spdx() {
 check_defects() {
 	local patch
 
-	for patch in tools/testing/vhdx/crash/defects/*.patch; do
+	for patch in tools/testing/vhdx/{crash,faults}/defects/*.patch; do
 		patch -p1 --dry-run --force --quiet -r - <"$patch" >/dev/null 2>&1 ||
 			echo "$patch: does not apply"
 	done
