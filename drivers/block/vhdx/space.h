@@ -30,7 +30,8 @@ struct vhdx_image;
 /**
  * struct vhdx_space - allocator of one image
  * @img: the image [immutable]
- * @lock: guards the rest
+ * @lock: guards the rest, and who sets the file's size; held over both, and
+ *	over the scan. While the image is being opened nobody else is there
  * @next: file offset where the next block goes, a multiple of 1 MiB; also read
  *	without the lock
  * @map: for a scan: what of the file is in use; NULL once it is done
