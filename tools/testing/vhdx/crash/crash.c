@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base.h"
 #include "cut.h"
 #include "disk.h"
 #include "load.h"
@@ -39,7 +40,7 @@
 #include "target.h"
 #include "trace.h"
 
-#define FILE_MAGIC	0x3472637864687600ULL
+#define FILE_MAGIC	0x3572637864687600ULL
 #define HOLD_PERCENT	10
 #define JOBS_MAX	16
 #define SHOWN_MAX	20
@@ -155,6 +156,7 @@ static void load_file(const char *path, struct run *run, struct trace *tr,
  * @tr: what happened
  * @disk: how it began
  * @or: what may be read
+ * @base: what was there before
  * @cuts: where
  * @nr_cuts: how many
  * @jobs: workers
@@ -167,6 +169,7 @@ struct campaign {
 	struct trace	tr;
 	struct disk	disk;
 	struct oracle	or;
+	struct base	base;
 	struct cut	*cuts;
 	u32		nr_cuts;
 	u32		jobs;
@@ -206,7 +209,7 @@ static void work(struct campaign *cam, struct tally *tally, u32 job)
 	struct cutter c;
 	u32 i;
 
-	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->disk,
+	cutter_start(&c, job, &cam->run.setup, &cam->tr, &cam->or, &cam->base, &cam->disk,
 		     cam->run.meta.image, cam->library);
 	for (i = job; i < cam->nr_cuts && !stopped; i += cam->jobs) {
 		bool judged = cam->judge && i % cam->judge_every == 0;
@@ -330,6 +333,7 @@ static int cmd_cut(int argc, char **argv)
 	load_file(argv[optind], &cam.run, &cam.tr, &cam.disk);
 	setup_print(&cam.run.setup);
 	oracle_init(&cam.or, &cam.tr);
+	base_init(&cam.base, &cam.run.setup);
 	near = choose_cuts(&cam, argv[optind + 1]);
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	tally = run_campaign(&cam);

@@ -25,8 +25,8 @@ static struct trace *trace_new(void)
 }
 
 void cutter_start(struct cutter *c, unsigned int number, const struct setup *setup,
-		  struct trace *tr, const struct oracle *or, const struct disk *disk,
-		  const u8 *image, bool library)
+		  struct trace *tr, const struct oracle *or, const struct base *base,
+		  const struct disk *disk, const u8 *image, bool library)
 {
 	u32 i;
 
@@ -35,7 +35,7 @@ void cutter_start(struct cutter *c, unsigned int number, const struct setup *set
 	c->level[0] = tr;
 	for (i = 1; i <= CUT_LEVELS; i++)
 		c->level[i] = trace_new();
-	recovery_init(&c->rec, or);
+	recovery_init(&c->rec, or, base);
 	c->rec.library = library;
 	if (library)
 		loop_start(&c->loop, &c->disk);

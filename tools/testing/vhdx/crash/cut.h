@@ -58,12 +58,13 @@ struct cutter {
 };
 
 /*
- * Worker number @number for the run in @tr, whose disk began as @disk. With
- * @library no driver is needed: libvhdx replays in memory and reads.
+ * Worker number @number for the run in @tr, whose disk began as @disk, and
+ * whose virtual disk as @base. With @library no driver is needed: libvhdx replays
+ * in memory and reads.
  */
 void cutter_start(struct cutter *c, unsigned int number, const struct setup *setup,
-		  struct trace *tr, const struct oracle *or, const struct disk *disk,
-		  const u8 *image, bool library);
+		  struct trace *tr, const struct oracle *or, const struct base *base,
+		  const struct disk *disk, const u8 *image, bool library);
 void cutter_stop(struct cutter *c);
 
 /* Only the disk as the cut leaves it; c->setup and c->disk are set. */

@@ -39,6 +39,7 @@ hunt() {
 }
 
 build_tool
+mkdir -p "$WORK"
 echo "KTAP version 1"
 number=0 failed=0
 (($#)) || { names=("$HERE"/defects/*.patch); names=("${names[@]##*/}"); set -- "${names[@]%.patch}"; }

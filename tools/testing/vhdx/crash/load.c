@@ -23,6 +23,7 @@
 #define NR_SPARSE	1000		/* blocks with little in them */
 #define NR_HOT		24		/* blocks that are written again and again */
 #define NR_LARGE	2		/* blocks for large writes */
+#define SPARSE_LEN	(8 * 1024U)
 #define HOT_LEN		(64 * 1024U)
 #define LEN_MAX		(1024 * 1024U)
 #define IDLE_SECONDS	4		/* longer than the driver waits */
@@ -72,6 +73,48 @@ static u64 block_pos(const struct setup *setup, u32 kind, u32 n)
 	return (u64)(1 + random_below(&rnd, setup->nr_blocks - 2)) * setup->block;
 }
 
+/* Where the windows of the three kinds are. */
+
+static u64 sparse_pos(const struct setup *setup, u32 n)
+{
+	u64 pos = block_pos(setup, 1, n);
+
+	return pos + (pos / setup->block % 8) * 65536;
+}
+
+/* At the beginning of a block, or over the seam of two. */
+static u64 hot_pos(const struct setup *setup, u32 n)
+{
+	u64 pos = block_pos(setup, 2, n);
+
+	return n % 2 ? pos : pos - HOT_LEN / 2;
+}
+
+static u64 large_pos(const struct setup *setup, u32 n)
+{
+	return block_pos(setup, 3, n);
+}
+
+static const struct kind {
+	u32	nr;
+	u32	len;
+	u64	(*pos)(const struct setup *setup, u32 n);
+} kinds[] = {
+	{ NR_SPARSE, SPARSE_LEN, sparse_pos },
+	{ NR_HOT, HOT_LEN, hot_pos },
+	{ NR_LARGE, LEN_MAX, large_pos },
+};
+
+void load_windows(const struct setup *setup,
+		  void (*window)(void *data, u32 number, u64 pos, u32 len), void *data)
+{
+	u32 i, n;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (n = 0; n < kinds[i].nr; n++)
+			window(data, n, kinds[i].pos(setup, n), kinds[i].len);
+}
+
 /* Small lengths are the most common. */
 static u32 choose_len(struct loader *l, u32 max)
 {
@@ -91,25 +134,23 @@ static u64 in_window(struct loader *l, u64 start, u32 window, u32 len)
 /* Once in a block that has nothing yet, most of the time: an allocation. */
 static u64 choose_sparse(struct loader *l, u32 *len)
 {
-	u64 pos = block_pos(l->t->setup, 1, random_below(&l->rnd, NR_SPARSE));
+	u64 pos = sparse_pos(l->t->setup, random_below(&l->rnd, NR_SPARSE));
 
-	*len = choose_len(l, 8192);
-	return in_window(l, pos + (pos / l->t->setup->block % 8) * 65536, 8192, *len);
+	*len = choose_len(l, SPARSE_LEN);
+	return in_window(l, pos, SPARSE_LEN, *len);
 }
 
-/* A window at the end of a block, or over the seam of two. */
 static u64 choose_hot(struct loader *l, u32 *len)
 {
-	u32 n = random_below(&l->rnd, NR_HOT);
-	u64 pos = block_pos(l->t->setup, 2, n);
+	u64 pos = hot_pos(l->t->setup, random_below(&l->rnd, NR_HOT));
 
 	*len = choose_len(l, HOT_LEN);
-	return in_window(l, n % 2 ? pos : pos - HOT_LEN / 2, HOT_LEN, *len);
+	return in_window(l, pos, HOT_LEN, *len);
 }
 
 static u64 choose_large(struct loader *l, u32 *len)
 {
-	u64 pos = block_pos(l->t->setup, 3, random_below(&l->rnd, NR_LARGE));
+	u64 pos = large_pos(l->t->setup, random_below(&l->rnd, NR_LARGE));
 
 	*len = choose_len(l, LEN_MAX);
 	return in_window(l, pos, LEN_MAX, *len);

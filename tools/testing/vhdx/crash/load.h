@@ -8,8 +8,16 @@
 
 #include <linux/types.h>
 
+struct setup;
 struct target;
 struct trace;
+
+/*
+ * Call @window for each range of the virtual disk that the workload may write
+ * to, with a number of its own; ranges may overlap, and are multiples of 4096.
+ */
+void load_windows(const struct setup *setup,
+		  void (*window)(void *data, u32 number, u64 pos, u32 len), void *data);
 
 /* Rounds of attach, load, detach on a mounted target; errors end the program. */
 void load_run(struct target *t, struct trace *tr);

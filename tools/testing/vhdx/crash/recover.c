@@ -11,7 +11,9 @@
 
 #include <linux/vhdx.h>
 
+#include "base.h"
 #include "bat.h"
+#include "bitmap.h"
 #include "file.h"
 #include "geometry.h"
 #include "image.h"
@@ -46,9 +48,10 @@ static void plan(struct recovery *rec)
 	}
 }
 
-void recovery_init(struct recovery *rec, const struct oracle *or)
+void recovery_init(struct recovery *rec, const struct oracle *or,
+		   const struct base *base)
 {
-	*rec = (struct recovery){ .or = or };
+	*rec = (struct recovery){ .or = or, .base = base };
 	rec->seen = calloc(or->nr_sectors + 1, sizeof(*rec->seen));
 	rec->seen_read_only = calloc(or->nr_sectors + 1, sizeof(*rec->seen));
 	rec->pieces = calloc(or->nr_sectors + 1, sizeof(*rec->pieces));
@@ -77,8 +80,9 @@ static int check_piece(struct recovery *rec, const struct piece *p, u64 seed)
 
 	for (i = 0; i < p->nr; i++) {
 		u64 lba = p->lba + i;
-		u32 seen = stamp_read(rec->buf + (size_t)i * SECTOR, seed, lba);
-		const char *wrong = seen == STAMP_ZERO ? NULL : "not zero, never written";
+		u32 seen = base_seen(rec->base, lba,
+				     stamp_read(rec->buf + (size_t)i * SECTOR, seed, lba));
+		const char *wrong = seen == STAMP_ZERO ? NULL : "changed, never written";
 
 		if (sector < or->nr_sectors && oracle_lba(or, sector) == lba) {
 			wrong = oracle_check(or, sector, rec->pos, seen);
@@ -193,28 +197,76 @@ static int check_mounted(struct recovery *rec, struct target *t)
 	return ret ? ret : check_judge(rec, t);
 }
 
+static int library_entry(const struct libvhdx_image *img, u64 idx,
+			 struct vhdx_bat_entry *entry)
+{
+	struct vhdx_finding fd;
+	__le64 raw;
+	int ret = libvhdx_image_read_bat(img, idx, 1, &raw);
+
+	if (ret)
+		return ret;
+	return vhdx_bat_entry_decode(raw, idx, &img->geo, img->src.size, entry, &fd) ?
+	       -EUCLEAN : 0;
+}
+
+/* Put what was there before in the place of what is not in the image. */
+static int library_show_base(const struct libvhdx_image *img, const struct base *base,
+			     u64 pos, u8 *buf, u32 len)
+{
+	u64 idx = vhdx_bat_bitmap_index(&img->geo, vhdx_block_of(&img->geo, pos) >>
+						   img->geo.chunk_shift);
+	struct vhdx_bat_entry bitmap;
+	bool present;
+	__le64 raw;
+	u32 i, bit;
+	int ret = library_entry(img, idx, &bitmap);
+
+	if (!ret && bitmap.state != VHDX_BITMAP_PRESENT)
+		ret = -EUCLEAN;
+	for (i = 0; i < len && !ret; i += SECTOR) {
+		bit = vhdx_bitmap_bit(&img->geo, pos + i);
+		ret = img->src.read(&img->src, bitmap.off + vhdx_bitmap_word_off(bit),
+				    &raw, sizeof(raw));
+		vhdx_bitmap_run(raw, bit, 1, &present);
+		if (!ret && !present)
+			base_sector(base, (pos + i) / SECTOR, buf + i);
+	}
+	return ret;
+}
+
+static void library_read_base(const struct base *base, u64 pos, u8 *buf, u32 len)
+{
+	u32 i;
+
+	for (i = 0; i < len; i += SECTOR)
+		base_sector(base, (pos + i) / SECTOR, buf + i);
+}
+
 /* The virtual disk, as libvhdx sees it: @len bytes at @pos, in one block. */
-static int library_read_block(const struct libvhdx_image *img, u64 pos, u8 *buf, u32 len)
+static int library_read_block(const struct libvhdx_image *img, const struct base *base,
+			      u64 pos, u8 *buf, u32 len)
 {
 	u64 idx = vhdx_bat_index(&img->geo, vhdx_block_of(&img->geo, pos));
 	struct vhdx_bat_entry entry;
-	struct vhdx_finding fd;
-	__le64 raw;
-	int ret;
+	int ret = library_entry(img, idx, &entry);
 
-	ret = libvhdx_image_read_bat(img, idx, 1, &raw);
 	if (ret)
 		return ret;
-	if (vhdx_bat_entry_decode(raw, idx, &img->geo, img->src.size, &entry, &fd))
-		return -EUCLEAN;
 	memset(buf, 0, len);
+	if (entry.state == VHDX_BLOCK_NOT_PRESENT)
+		library_read_base(base, pos, buf, len);
 	if (!vhdx_block_is_present(entry.state))
 		return 0;
-	return img->src.read(&img->src, entry.off + pos % vhdx_block_size(&img->geo),
-			     buf, len);
+	ret = img->src.read(&img->src, entry.off + pos % vhdx_block_size(&img->geo),
+			    buf, len);
+	if (!ret && entry.state == VHDX_BLOCK_PARTIALLY_PRESENT)
+		ret = library_show_base(img, base, pos, buf, len);
+	return ret;
 }
 
-static int library_read(const struct libvhdx_image *img, const struct piece *p, u8 *buf)
+static int library_read(const struct libvhdx_image *img, const struct base *base,
+			const struct piece *p, u8 *buf)
 {
 	u32 n, len = p->nr * SECTOR, block = vhdx_block_size(&img->geo);
 	u64 pos = p->lba * SECTOR;
@@ -223,7 +275,7 @@ static int library_read(const struct libvhdx_image *img, const struct piece *p, 
 	for (; len && !ret; pos += n, buf += n, len -= n) {
 		n = block - pos % block;
 		n = n < len ? n : len;
-		ret = library_read_block(img, pos, buf, n);
+		ret = library_read_block(img, base, pos, buf, n);
 	}
 	return ret;
 }
@@ -238,7 +290,7 @@ static int check_library_content(struct recovery *rec, const struct libvhdx_imag
 
 		if (!is_looked_at(rec, &rec->pieces[i], i))
 			continue;
-		ret = library_read(img, &rec->pieces[i], rec->buf);
+		ret = library_read(img, rec->base, &rec->pieces[i], rec->buf);
 		if (ret)
 			return complain(rec, "read of the image", ret);
 		if (check_piece(rec, &rec->pieces[i], seed))

@@ -11,6 +11,7 @@
 
 #include "random.h"
 
+struct base;
 struct oracle;
 struct target;
 
@@ -29,6 +30,7 @@ struct piece {
 /**
  * struct recovery - one attempt, and what it saw
  * @or: what may be read
+ * @base: what was there before
  * @pieces: what is read
  * @nr_pieces: their number
  * @buf: for one of them
@@ -44,6 +46,7 @@ struct piece {
  */
 struct recovery {
 	const struct oracle	*or;
+	const struct base	*base;
 	struct piece		*pieces;
 	u32			nr_pieces;
 	u8			*buf;
@@ -58,7 +61,8 @@ struct recovery {
 	char			why[400];
 };
 
-void recovery_init(struct recovery *rec, const struct oracle *or);
+void recovery_init(struct recovery *rec, const struct oracle *or,
+		   const struct base *base);
 
 /*
  * Mount, attach, compare, detach, check, unmount, on a disk that holds what a

@@ -10,6 +10,7 @@
 
 #define STAMP_ZERO	UINT32_MAX	/* no stamp: all bytes are zero */
 #define STAMP_FOREIGN	(UINT32_MAX - 1)	/* neither */
+#define STAMP_BASE	(UINT32_MAX - 2)	/* an operation: before the run, see base.h */
 
 /* Fill the sector at @lba as operation @op of the run with this seed. */
 void stamp_sector(void *sector, u64 seed, u32 op, u64 lba);

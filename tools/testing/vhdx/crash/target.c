@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,13 @@
 #include <linux/kernel.h>
 #include <linux/vhdx.h>
 
+#include "base.h"
 #include "check.h"
 #include "create.h"
 #include "file.h"
 #include "image.h"
 #include "random.h"
+#include "resolve.h"
 #include "target.h"
 
 #define MIB	(1ULL << 20)
@@ -37,13 +40,14 @@ void setup_choose(struct setup *setup, u64 seed, const char *fs)
 	setup->block = blocks[random_below(&rnd, ARRAY_SIZE(blocks))] * (u32)MIB;
 	setup->nr_blocks = 4096;
 	setup->buffered = random_chance(&rnd, 25);
+	setup->child = random_chance(&rnd, 40);
 }
 
 void setup_print(const struct setup *setup)
 {
-	printf("seed %llu: %s, blocks of %llu MiB, sectors of %u, %s I/O\n", setup->seed,
-	       setup->fs, setup->block / MIB, setup->sector,
-	       setup->buffered ? "buffered" : "direct");
+	printf("seed %llu: %s, %s, blocks of %llu MiB, sectors of %u, %s I/O\n", setup->seed,
+	       setup->fs, setup->child ? "differencing" : "dynamic", setup->block / MIB,
+	       setup->sector, setup->buffered ? "buffered" : "direct");
 }
 
 void target_init(struct target *t, const struct setup *setup, const char *device,
@@ -52,6 +56,7 @@ void target_init(struct target *t, const struct setup *setup, const char *device
 	*t = (struct target){ .setup = setup, .device = device, .number = -1, .fd = -1 };
 	snprintf(t->dir, sizeof(t->dir), "/run/vhdx-crash.%u", number);
 	snprintf(t->image, sizeof(t->image), "%s/a.vhdx", t->dir);
+	snprintf(t->parent, sizeof(t->parent), "%s/p.vhdx", t->dir);
 	if (mkdir(t->dir, 0700) && errno != EEXIST)
 		err(2, "%s", t->dir);
 }
@@ -71,11 +76,46 @@ static void make_fs(const struct target *t)
 		errx(2, "'%s' failed with status %#x", line, status);
 }
 
+/* The locator of a child of the parent that was just made. */
+static void make_locator(const struct target *t, struct libvhdx_params *params, void *buf)
+{
+	int ret, fd = open(t->parent, O_RDONLY | O_CLOEXEC);
+	struct vhdx_finding finding = { };
+	struct libvhdx_fd_file file;
+	struct libvhdx_image img;
+
+	ret = fd < 0 ? -errno : libvhdx_fd_file_init(&file, fd);
+	if (!ret)
+		ret = libvhdx_image_open(&img, &file.file, &finding);
+	if (!ret) {
+		ret = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &params->locator_len,
+					   &img.hdrs.cur.data_write_guid, t->image,
+					   t->parent);
+		libvhdx_image_close(&img);
+	}
+	if (ret)
+		errx(2, "%s: cannot be a parent: %d", t->parent, ret);
+	params->locator = buf;
+	close(fd);
+}
+
+static void make_parent(const struct target *t)
+{
+	struct base base;
+
+	if (!t->setup->child)
+		return;
+	base_init(&base, t->setup);
+	base_make(&base, t->parent);
+	free(base.filled);
+}
+
 static void make_image(const struct target *t)
 {
 	const struct setup *setup = t->setup;
+	static u8 locator[LIBVHDX_LOCATOR_MAX];
 	struct libvhdx_params params = {
-		.type = VHDX_DISK_DYNAMIC,
+		.type = setup->child ? VHDX_DISK_DIFFERENCING : VHDX_DISK_DYNAMIC,
 		.disk_size = (u64)setup->nr_blocks * setup->block,
 		.block_size = setup->block,
 		.logical_size = setup->sector,
@@ -87,6 +127,8 @@ static void make_image(const struct target *t)
 
 	if (image < 0)
 		err(2, "%s", t->image);
+	if (setup->child)
+		make_locator(t, &params, locator);
 	if (libvhdx_params_check(&params, &fd))
 		errx(2, "the image cannot be made: fault %u", fd.fault);
 	ret = libvhdx_fd_file_init(&file, image);
@@ -105,6 +147,7 @@ void target_make(struct target *t)
 	ret = target_mount(t);
 	if (ret)
 		errx(2, "%s: cannot be mounted: %s", t->device, strerror(-ret));
+	make_parent(t);
 	make_image(t);
 	ret = target_unmount(t);
 	if (ret)
@@ -159,13 +202,15 @@ static int control(unsigned long request, void *arg)
 	return ret;
 }
 
-static int attach_fd(struct target *t, int fd, u32 flags, char *why, u32 len)
+static int attach_fds(struct target *t, int fd, s32 parent, u32 flags, char *why, u32 len)
 {
 	struct vhdx_attach attach = {
 		.size = sizeof(attach),
 		.flags = flags | VHDX_ATTACH_NO_PARTSCAN |
 			 (t->setup->buffered ? VHDX_ATTACH_BUFFERED_IO : 0),
 		.fd = fd,
+		.nr_parents = parent < 0 ? 0 : 1,
+		.parents = (u64)(uintptr_t)&parent,
 		.number = -1,
 	};
 	int ret = control(VHDX_CTL_ATTACH, &attach);
@@ -174,6 +219,24 @@ static int attach_fd(struct target *t, int fd, u32 flags, char *why, u32 len)
 		snprintf(why, len, "attach: %s %.200s", strerror(-ret), attach.fault.text);
 	else
 		t->number = attach.number;
+	return ret;
+}
+
+static int attach_fd(struct target *t, int fd, u32 flags, char *why, u32 len)
+{
+	int ret, parent = -1;
+
+	if (t->setup->child) {
+		parent = open(t->parent, O_RDONLY | O_CLOEXEC);
+		if (parent < 0) {
+			ret = -errno;
+			snprintf(why, len, "open of the parent: %s", strerror(-ret));
+			return ret;
+		}
+	}
+	ret = attach_fds(t, fd, parent, flags, why, len);
+	if (parent >= 0)
+		close(parent);
 	return ret;
 }
 

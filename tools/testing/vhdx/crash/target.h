@@ -23,6 +23,7 @@ struct trace;
  * @block: block size of the image
  * @nr_blocks: blocks of the virtual disk
  * @buffered: the driver uses the page cache of the file
+ * @child: the image is a differencing one, see base.h
  */
 struct setup {
 	u64	seed;
@@ -32,7 +33,8 @@ struct setup {
 	u32	block;
 	u32	nr_blocks;
 	u8	buffered;
-	u8	pad[7];
+	u8	child;
+	u8	pad[6];
 };
 
 void setup_choose(struct setup *setup, u64 seed, const char *fs);
@@ -46,6 +48,7 @@ void setup_print(const struct setup *setup);
  * @device: block device of the file system
  * @dir: where that is mounted
  * @image: path of the image
+ * @parent: path of its parent, if it has one
  * @number: of the virtual disk, or -1
  * @fd: the virtual disk, opened for direct I/O, or -1
  */
@@ -54,6 +57,7 @@ struct target {
 	const char		*device;
 	char			dir[64];
 	char			image[80];
+	char			parent[80];
 	int			number;
 	int			fd;
 };
