@@ -35,7 +35,8 @@
 
 /**
  * struct attachment - one entry of the register
- * @dev: the device; NULL while the images are being opened [register_lock]
+ * @dev: the device; NULL while the images are being opened [register_lock;
+ *	constant for the owner of a device that is DELETING]
  * @number: N of /dev/vhdxN [immutable]
  * @detach: removes the device after its last close
  * @write: the image is written to; its parents never are [immutable]
@@ -56,7 +57,7 @@ struct attachment {
 	const struct inode	*hosts[];
 };
 
-/* Guards @attachments and attachment.dev; the outermost lock of the module. */
+/* Guards @attachments and attachment.dev; nothing of ours is taken under it. */
 static DEFINE_MUTEX(register_lock);
 static DEFINE_XARRAY_ALLOC(attachments);
 

@@ -451,6 +451,7 @@ int vhdx_device_add(struct vhdx_device *dev)
 
 static int device_begin_remove_locked(struct vhdx_device *dev, bool lazy)
 {
+	lockdep_assert_held(&dev->disk->open_mutex);
 	switch (dev->state) {
 	case VHDX_DEVICE_CREATING:
 		return -EBUSY;

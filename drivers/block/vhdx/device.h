@@ -96,8 +96,8 @@ struct vhdx_device_options {
  * @mode_work: announces a change of the image's mode
  * @clean_work: empties the log; has a reference while it is queued or running
  * @nr_cleans: how often it is queued or running, for those who wait for it
- * @stop_lock: serialises @clean_work and the end of the image; nests inside of
- *	nothing
+ * @stop_lock: serialises @clean_work and the end of the image; outside of all
+ *	locks that an image has, see image.h
  * @stopped: the image may not be touched any more [stop_lock]
  * @debugfs: the owner's directory
  */

@@ -214,7 +214,7 @@ static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool ne
 			return ret;
 		}
 	}
-	img->file_touched = true;
+	WRITE_ONCE(img->file_touched, true);
 	if (new_data)
 		WRITE_ONCE(img->data_touched, true);
 	return 0;
@@ -647,6 +647,7 @@ static void image_journal_stats(struct vhdx_image *img, struct vhdx_image_stats 
 	st->log_starts = atomic64_read(&j->nr_starts);
 	st->log_entries = atomic64_read(&j->nr_entries);
 	st->log_writes = atomic64_read(&j->nr_log_writes);
+	st->log_len = j->area.len;
 	st->log_used = vhdx_journal_used(j);
 	st->dirty_pages = READ_ONCE(j->nr_running);
 	st->logged_pages = READ_ONCE(j->nr_checkpoint);
@@ -662,7 +663,7 @@ void vhdx_image_stats(struct vhdx_image *img, struct vhdx_image_stats *st)
 		.fua_flushes = atomic64_read(&img->file.nr_fua_flushes),
 		.fua = atomic64_read(&img->file.nr_fua),
 		.header_writes = atomic64_read(&img->nr_header_writes),
-		.log_len = img->hdrs.cur.log_len,
+		.log_len = img->writable ? 0 : img->hdrs.cur.log_len,
 		.pages = READ_ONCE(img->pages.nr),
 		.file_size = READ_ONCE(img->file.cur_size),
 		.log_active = img->overlay,

@@ -6,23 +6,34 @@
  * image_types.h. All functions may sleep unless they say otherwise, and run in
  * a noio scope once the image is attached.
  *
- * Lock order of the module, outermost first (nothing else orders locks):
+ * Lock order of the module, outermost first (nothing else orders locks). What
+ * each of them guards is told in Documentation/block/vhdx-design.rst and, field
+ * by field, at its structure.
  *
- *	control registry mutex			control.c
- *	  disk->open_mutex			the block layer's
- *	    map block mutexes			map.c, one of an array
- *	      space mutex			space.c
- *	      journal commit mutex		journal.c
- *	        journal update rwsem		journal.c
- *	          image header mutex		image.c
- *	            image GUID spinlock		image.c
- *	          page load bit			pages.c
- *	            journal spinlock		journal.c
- *	            pages spinlock		pages.c
+ *	register_lock				control.c; nothing of ours inside
+ *	disk->open_mutex			the block layer's; the same
+ *	vhdx_device.stop_lock			device.c
+ *	  vhdx_map.block[]			map.c, at most one of the array
+ *	    vhdx_space.lock			space.c
+ *	    vhdx_journal.commit			journal.c
+ *	      vhdx_journal.update		journal.c
+ *	        vhdx_image.header_lock		image.c
+ *	          vhdx_image.guid_lock		image.c, spinlock
+ *	        wait for a page to be loaded	pages.c, not a lock
+ *	          vhdx_journal.lock		journal.c, spinlock
+ *	          vhdx_pages.lock		pages.c, spinlock
+ *	            vhdx_pages.xa		the xarray's own
+ *	vhdx_requests.lock			request.c, irq-safe; nothing inside
  *
- * The space mutex and the commit mutex are never held together. A starting log
- * writes headers under the update rwsem; nobody takes the rwsem or the commit
- * mutex under the header mutex. No spinlock is held over any I/O.
+ * Below all that sleeps are the locks of the backing file's file system. The
+ * first two are never held together. While the block layer holds open_mutex it
+ * may wait for requests (it reads partitions), so no thread that serves
+ * requests takes open_mutex or anything above it. The space mutex and the
+ * commit mutex are never held together. A starting log writes headers, and a
+ * checkpoint reads one, under the update rwsem; nobody takes the rwsem or the
+ * commit mutex under the header mutex. Whoever loads a page needs the file and
+ * no lock of ours, so those who wait for it may hold some. No spinlock is held
+ * over any I/O or allocation: the shrinker takes vhdx_pages.lock in reclaim.
  */
 #ifndef VHDX_IMAGE_H
 #define VHDX_IMAGE_H

@@ -36,13 +36,15 @@ struct vhdx_overlay;
  * @mode_changed: see struct vhdx_image_options [immutable]
  * @mode_data: its argument [immutable]
  * @header_lock: guards @hdrs and the header slots
- * @hdrs: current header and its slot
+ * @hdrs: current header and its slot [@header_lock; constant while the image is
+ *	not open for writing]
  * @header_page: where a header is built [@header_lock]
  * @guid_lock: guards the next two, for readers that must not wait for the I/O
  *	under @header_lock
  * @data_write_guid: as in @hdrs [@guid_lock]
  * @file_write_guid: as in @hdrs [@guid_lock]
- * @file_touched: FileWriteGuid is new in this session [@header_lock]
+ * @file_touched: FileWriteGuid is new in this session [@header_lock; READ_ONCE
+ *	by vhdx_image_clean()]
  * @data_touched: so is DataWriteGuid; READ_ONCE on the data path
  * @regions: where BAT and metadata are [immutable after open]
  * @region_table: the table, until the BAT was scanned [space lock]

@@ -133,6 +133,7 @@ static int ring_append(struct vhdx_journal *j, struct vhdx_log_build *b)
 	u32 len = vhdx_log_build_seal(b, &j->area.guid, &entry);
 	int ret;
 
+	lockdep_assert_held(&j->commit);
 	ret = ring_write(j, len);
 	if (ret)
 		return ret;
@@ -215,6 +216,7 @@ static int journal_start(struct vhdx_journal *j)
 	struct vhdx_image *img = j->img;
 	int ret;
 
+	lockdep_assert_held(&j->commit);
 	ret = vhdx_image_touch_file(img);
 	if (!ret)
 		ret = journal_fill_holes(j);
@@ -357,6 +359,7 @@ static void journal_snapshot(struct vhdx_journal *j, struct vhdx_log_build *b)
 {
 	struct vhdx_page *page, *next;
 
+	lockdep_assert_held_write(&j->update);
 	vhdx_log_build_init(b, j->buf.addr, j->next_seq, j->nr_running);
 	spin_lock(&j->lock);
 	list_for_each_entry_safe(page, next, &j->running, running) {
@@ -607,6 +610,7 @@ static int journal_stop(struct vhdx_journal *j)
 {
 	int ret;
 
+	lockdep_assert_held(&j->commit);
 	if (!j->active)
 		return 0;
 	ret = journal_checkpoint(j);

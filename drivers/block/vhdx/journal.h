@@ -74,7 +74,8 @@ struct vhdx_page;
  * @update: see above
  * @lock: guards @running, @nr_running, @nr_reserved, page flags and words
  * @running: pages of the running transaction
- * @nr_running: their number
+ * @nr_running: their number [@lock; racy reads by @commit holders, who look
+ *	again under @update, and for statistics]
  * @nr_reserved: pages that updates between begin and end may still add
  * @max_pages: pages that fit one entry [immutable]
  * @checkpoint: pages that are logged but not written in place [@commit]
@@ -86,7 +87,7 @@ struct vhdx_page;
  * @pool: at least @max_pages pages, so that a commit after a checkpoint never
  *	waits for memory
  * @buf: where an entry is built [@commit]
- * @area: place and LogGuid of the ring [@commit]
+ * @area: place [immutable] and LogGuid [@commit] of the ring
  * @active: the headers name the LogGuid [@commit; racy reads]
  * @next_seq: sequence number of the next entry [@commit]
  * @head: log offset of the next entry [@commit]

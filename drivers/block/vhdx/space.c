@@ -129,6 +129,7 @@ static int space_scan_now(struct vhdx_space *space)
 	struct vhdx_finding fd = { };
 	int ret;
 
+	lockdep_assert_held(&space->lock);
 	if (space->scanned)
 		return 0;
 	ret = vhdx_space_scan(space, U64_MAX, &fd);
@@ -146,6 +147,7 @@ static int space_scan_now(struct vhdx_space *space)
  */
 static int space_check_size(struct vhdx_space *space)
 {
+	lockdep_assert_held(&space->lock);
 	if (!vhdx_file_size_changed(&space->img->file))
 		return 0;
 	vhdx_image_fail(space->img, VHDX_MODE_READ_ONLY, -ESTALE,

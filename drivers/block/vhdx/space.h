@@ -22,7 +22,8 @@ struct vhdx_image;
 /**
  * struct vhdx_space - allocator of one image
  * @img: the image [immutable]
- * @lock: guards the rest
+ * @lock: guards the rest, and who sets the file's size; held over both, and
+ *	over the scan. While the image is being opened nobody else is there
  * @next: file offset where the next block goes, a multiple of 1 MiB; also read
  *	without the lock
  * @used_end: end of the last thing in the file, from the scan
