@@ -22,8 +22,9 @@ lanes=2
 . "$testing/packages.sh"
 
 # Emulated machines are slow. fault_check is about the command: one of them is
-# enough. The faults of disk and memory, each in turn, are left to User Mode Linux.
-emulated="-x fault_alloc -x fault_cases -x fault_io -x fault_space"
+# enough. The faults of disk and memory, each in turn, and chains at random are
+# left to User Mode Linux.
+emulated="-x fault_alloc -x fault_cases -x fault_io -x fault_space -x chain_content"
 once="-x fault_check"
 
 # A debug kernel under User Mode Linux is slow: what allocates, locks and ends
