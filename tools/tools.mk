@@ -88,6 +88,7 @@ $(CRASH): $(CRASH_OBJ) $(LIBVHDX)
 -include $(CRASH_OBJ:.o=.d)
 
 -include $(LIBVHDX_OBJ:.o=.d) $(VHDXCTL_OBJ:.o=.d)
+-include $(TOOLS_TEST:$(TOOLS_OUT)/test/%=$(TOOLS_OUT)/tools/testing/vhdx/tool/%.d)
 
 install-tools: tools
 	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(COMPLETIONDIR)
