@@ -110,7 +110,8 @@ selftests() {
 	local kernel=$1 share=$top/$logs/share-$1 cpus=2 status
 
 	shift
-	# User Mode Linux of several processors is a quarter as fast.
+	# User Mode Linux is not faster with several processors, and threads that hand
+	# work to each other are slower.
 	case $kernel in
 	uml*)	cpus=1 ;;
 	esac

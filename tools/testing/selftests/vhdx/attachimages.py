@@ -19,6 +19,7 @@ import mmap
 import os
 import random
 import re
+import reprlib
 import shutil
 import subprocess
 import sys
@@ -36,9 +37,15 @@ class Wrong(Exception):
     """What a case found."""
 
 
+# The content of a disk in a message would take minutes to print.
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 300
+SHORT.maxlist = 20
+
+
 def expect(what, want, got):
     if want != got:
-        raise Wrong(f"{what} is {got!r}, not {want!r}")
+        raise Wrong(f"{what} is {SHORT.repr(got)}, not {SHORT.repr(want)}")
 
 
 def command(*args):

@@ -176,6 +176,36 @@ ends() {
 	return 1
 }
 
+nr_under=0
+nr_rounds=0
+
+# under DEVICE ROUNDS COMMAND...: COMMAND again and again, at most ROUNDS times,
+# while the same is written to DEVICE and to a raw twin. Both must end, without
+# an error. nr_rounds is how often it was.
+under() {
+	local dev=$1 rounds=$2 pid status=0
+
+	shift 2
+	"$TOP/randwrite.py" "$dev" "$WORK/raw" $((++nr_under)) 150 &
+	pid=$!
+	nr_rounds=0
+	while ((nr_rounds < rounds)) && kill -0 "$pid" 2>/dev/null; do
+		"$@" || { status=1; break; }
+		((++nr_rounds))
+	done
+	ends "$pid" && wait "$pid" && return "$status"
+}
+
+# put MIB COUNT: so many MiB of $WORK/data to a place of the disk, stable
+put() {
+	dd if="$WORK/data" of="$DEV" bs=1M seek="$1" count="$2" oflag=direct conv=fsync status=none
+}
+
+# has MIB COUNT: are they there?
+has() {
+	cmp -n $(($2 * MIB)) -i $(($1 * MIB)):0 "$DEV" "$WORK/data"
+}
+
 have() {
 	command -v "$1" >/dev/null
 }

@@ -4,7 +4,6 @@
 . "$(dirname -- "$0")/lib.sh"
 setup
 
-ROUNDS=12
 SWITCH=/sys/devices/system/cpu/cpu1/online
 [[ -w $SWITCH ]] || skip_all "this kernel cannot take a CPU away, or there is only one: no $SWITCH"
 
@@ -17,24 +16,10 @@ toggle() {
 	online 0 && online 1
 }
 
-# under COMMAND...: while the same is written to the device and to a raw twin
-under() {
-	local pid status=0
-
-	"$TOP/randwrite.py" "$DEV" "$WORK/raw" $((seed++)) 150 &
-	pid=$!
-	while ((rounds < ROUNDS)) && kill -0 "$pid" 2>/dev/null; do
-		"$@" || { status=1; break; }
-		((++rounds))
-	done
-	ends "$pid" && wait "$pid" && return "$status"
-}
-
-seed=1 rounds=0
 create "$WORK/a.vhdx" 32M --block-size 1M && attach "$WORK/a.vhdx" || exit 1
 queues=("$SYS"/mq/*)
-run "CPU 1 goes and comes while requests are under way" under toggle
-run "$rounds times" test $rounds -gt 1
+run "CPU 1 goes and comes while requests are under way" under "$DEV" 12 toggle
+run "$nr_rounds times" test $nr_rounds -gt 1
 run "content" cmp "$DEV" "$WORK/raw"
 run "detach" detach
 
@@ -44,7 +29,7 @@ run "content without it" cmp "$DEV" "$WORK/raw"
 fewer=("$SYS"/mq/*)
 run "fewer queues" test ${#fewer[@]} -lt ${#queues[@]}
 run "CPU 1 comes" online 1
-run "requests from all CPUs" under true
+run "requests from all CPUs" under "$DEV" 1 true
 run "content with it" cmp "$DEV" "$WORK/raw"
 equal "nothing went wrong" write "$(attr mode)"
 run "detach with it" detach

@@ -5,16 +5,6 @@
 . "$(dirname -- "$0")/lib.sh"
 setup
 
-# put MIB COUNT: so many MiB of the data at a place of the disk, stable
-put() {
-	dd if="$WORK/data" of="$DEV" bs=1M seek="$1" count="$2" oflag=direct conv=fsync status=none
-}
-
-# has MIB COUNT: are they there?
-has() {
-	cmp -n $(($2 * MIB)) -i $(($1 * MIB)):0 "$DEV" "$WORK/data"
-}
-
 # fresh: a new image on the file system, its first 4 MiB written, attached
 fresh() {
 	rm -f "$MNT/a.vhdx"

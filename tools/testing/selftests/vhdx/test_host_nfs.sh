@@ -6,16 +6,6 @@
 . "$TOP/lib_nfs.sh"
 setup
 
-# put MIB COUNT: so many MiB of the data at a place of the disk, stable
-put() {
-	dd if="$WORK/data" of="$DEV" bs=1M seek="$1" count="$2" oflag=direct conv=fsync status=none
-}
-
-# has MIB COUNT: are they there?
-has() {
-	cmp -n $(($2 * MIB)) -i $(($1 * MIB)):0 "$DEV" "$WORK/data"
-}
-
 # empty MIB
 empty() {
 	cmp -n "$MIB" -i $(($1 * MIB)):0 "$DEV" /dev/zero

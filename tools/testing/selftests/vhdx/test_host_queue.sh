@@ -5,22 +5,7 @@
 . "$(dirname -- "$0")/lib.sh"
 setup
 
-ROUNDS=12
 modprobe -q dm_mod
-
-# under COMMAND...: while the same is written to $target and to a raw twin, again
-# and again. Both must end, without an error.
-under() {
-	local pid status=0
-
-	"$TOP/randwrite.py" "$target" "$WORK/raw" $((seed++)) 150 &
-	pid=$!
-	while ((rounds < ROUNDS)) && kill -0 "$pid" 2>/dev/null; do
-		"$@" || { status=1; break; }
-		((++rounds))
-	done
-	ends "$pid" && wait "$pid" && return "$status"
-}
 
 suspend() {
 	dmsetup suspend "$@" vhdx-test-queue && dmsetup resume vhdx-test-queue
@@ -39,23 +24,18 @@ depth() {
 	echo 16 >"$SYS/queue/nr_requests" && echo 128 >"$SYS/queue/nr_requests"
 }
 
-seed=1
 create "$WORK/a.vhdx" 32M --block-size 1M && attach "$WORK/a.vhdx" || exit 1
-target=$DEV
 for what in elevator depth; do
-	rounds=0
-	run "a new $what while requests are under way" under $what
-	run "$what: $rounds times" test $rounds -gt 1
+	run "a new $what while requests are under way" under "$DEV" 12 $what
+	run "$what: $nr_rounds times" test $nr_rounds -gt 1
 	run "$what: content" cmp "$DEV" "$WORK/raw"
 done
 if have dmsetup && dm_create vhdx-test-queue "0 $(blockdev --getsz "$DEV") linear $DEV 0"; then
-	target=$DM
 	for option in --flush --noflush; do
 		flag=()
 		[[ $option == --flush ]] || flag=(--noflush)
-		rounds=0
-		run "suspended above, $option" under suspend "${flag[@]}"
-		run "$option: $rounds times" test $rounds -gt 1
+			run "suspended above, $option" under "$DM" 12 suspend "${flag[@]}"
+		run "$option: $nr_rounds times" test $nr_rounds -gt 1
 		run "$option: content" cmp "$DM" "$WORK/raw"
 	done
 	reject "detach: in use by the device mapper" "*" vhdxctl detach "$DEV"

@@ -10,15 +10,7 @@
 SEED=${SEED:-1} SEEDS=${SEEDS:-8} DRIVER=${DRIVER:-60} COUNT=${COUNT:-1500} FS=${FS:-ext4}
 WORK=$REPO/build/crash/defects
 
-# A copy of the driver with defect NAME.
-plant() {
-	rm -rf "${WORK:?}/$1"
-	mkdir -p "$WORK/$1/src" "$WORK/$1/state"
-	( cd "$REPO" && tar -c --exclude-from=scripts/dkms-exclude \
-		dkms.conf Kbuild COPYING drivers/block/vhdx include/uapi/linux/vhdx.h ) |
-		tar -x --no-same-owner -C "$WORK/$1/src" &&
-		patch -s -p1 -d "$WORK/$1/src" <"$HERE/defects/$1.patch"
-}
+. "$HERE/../plant.sh"
 
 # hunt NAME: its first violation
 hunt() {

@@ -15,15 +15,7 @@ says() {
 	sed -n "s/^$2: //p" "$HERE/defects/$1.patch"
 }
 
-# A copy of the driver with defect NAME.
-plant() {
-	rm -rf "${WORK:?}/$1"
-	mkdir -p "$WORK/$1/src" "$WORK/$1/share"
-	( cd "$REPO" && tar -c --exclude-from=scripts/dkms-exclude \
-		dkms.conf Kbuild COPYING drivers/block/vhdx include/uapi/linux/vhdx.h ) |
-		tar -x --no-same-owner -C "$WORK/$1/src" &&
-		patch -s -p1 -d "$WORK/$1/src" <"$HERE/defects/$1.patch"
-}
+. "$HERE/../plant.sh"
 
 # try NAME: run its test in a machine; the status of that
 try() {
@@ -33,7 +25,7 @@ try() {
 	[[ $test != fault_alloc ]] || kernel=uml-debug
 	VHDX_SRC=$WORK/$1/src VHDX_CASES=$case VHDX_KINDS=$case TMPDIR='' \
 		"$REPO/tools/testing/vhdx/vm/run" --kernel "$kernel" --cpus 1 --timeout 500 \
-		--share "$WORK/$1/share" -- env "TMPDIR=$WORK/$1/share" \
+		--share "$WORK/$1/state" -- env "TMPDIR=$WORK/$1/state" \
 		"$REPO/tools/testing/selftests/vhdx/run_all.sh" -t "$test" >"$WORK/$1/log" 2>&1
 }
 
