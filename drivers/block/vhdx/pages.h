@@ -46,7 +46,7 @@ struct page;
 struct vhdx_image;
 struct vhdx_pages;
 
-/* More than all users of one image hold together: there are 8 workers. */
+/* More than all users of one image hold together: there are 16 workers. */
 #define VHDX_PAGES_RESERVE	32
 
 enum vhdx_page_state {
