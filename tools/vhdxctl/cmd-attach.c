@@ -131,12 +131,11 @@ static void warn_attach(const char *path, const struct parents *parents, int err
 		      fault->name, (unsigned long long)fault->offset, fault->text);
 	else if (control_warn(err) || (err == -EBUSY && warn_attached(path)))
 		return;
-	else if (*fault->text)
-		warnx("%s: %s", path, fault->text);
 	else if (err == -EINVAL && flags & VHDX_ATTACH_DIRECT_IO)
-		warnx("%s: direct I/O is not possible to this file; use --direct-io=auto", path);
-	else if (err == -ELOOP)
-		warnx("%s: is a device of this driver; attach an image file", path);
+		warnx("%s: direct I/O is not possible to this file; use --direct-io=auto",
+		      blamed(path, parents, fault->image));
+	else if (*fault->text)
+		warnx("%s: %s", blamed(path, parents, fault->image), fault->text);
 	else
 		warnx("%s: cannot attach: %s; the kernel's log may say more", path,
 		      strerror(-err));
