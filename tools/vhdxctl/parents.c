@@ -37,6 +37,13 @@ bool parent_option(struct parent_options *opt, int c, const char *arg)
 	return true;
 }
 
+void parent_option_first(struct parent_options *opt, const char *file)
+{
+	add_word(&opt->files, &opt->nr_files, file);
+	memmove(opt->files + 1, opt->files, (opt->nr_files - 1) * sizeof(*opt->files));
+	opt->files[0] = file;
+}
+
 void parent_options_free(struct parent_options *opt)
 {
 	free(opt->files);
