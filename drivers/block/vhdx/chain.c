@@ -3,13 +3,16 @@
  * The chain of images behind one disk.
  */
 #include <linux/err.h>
+#include <linux/fs.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 
 #include "chain.h"
 #include "extent.h"
 #include "format/geometry.h"
+#include "format/text.h"
 #include "image.h"
 
 /**
@@ -52,6 +55,36 @@ static void chain_close_from(struct vhdx_chain *chain, unsigned int i)
 	kfree(chain);
 }
 
+static int chain_report_duplicate(const char *name, unsigned int i, struct vhdx_finding *fd)
+{
+	char text[128];
+
+	vhdx_fault_at(fd, VHDX_FAULT_CHAIN_DUPLICATE, 0, 0);
+	vhdx_finding_to_text(text, sizeof(text), fd);
+	pr_err("%s parent %u: %s\n", name, i, text);
+	return vhdx_fault_errno(fd->fault);
+}
+
+/*
+ * No file is its own ancestor. Two names of one file, links or device nodes,
+ * have one inode that owns the data.
+ */
+static int chain_check_files(struct file **files, unsigned int nr, const char *name,
+			     unsigned int *image, struct vhdx_finding *fd)
+{
+	unsigned int i, j;
+
+	for (i = 1; i < nr; i++) {
+		for (j = 0; j < i; j++) {
+			if (files[i]->f_mapping->host != files[j]->f_mapping->host)
+				continue;
+			*image = i;
+			return chain_report_duplicate(name, i, fd);
+		}
+	}
+	return 0;
+}
+
 struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,
 				   const struct vhdx_image_options *opt,
 				   unsigned int *image, struct vhdx_finding *fd)
@@ -59,8 +92,12 @@ struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,
 	struct vhdx_chain *chain;
 	struct vhdx_image *img;
 	unsigned int i;
+	int ret;
 
 	*image = 0;
+	ret = chain_check_files(files, nr, opt->name, image, fd);
+	if (ret)
+		return ERR_PTR(ret);
 	chain = kzalloc(struct_size(chain, images, nr), GFP_KERNEL);
 	if (!chain)
 		return ERR_PTR(-ENOMEM);

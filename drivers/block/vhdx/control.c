@@ -64,6 +64,21 @@ static DEFINE_XARRAY_ALLOC(attachments);
 /* Freezable: closing an image writes to it, see control_pm(). */
 static struct workqueue_struct *detach_wq;
 
+/*
+ * Say in words, in the reply, what no fault of an image says. Returns @err, so
+ * that a refusal ends in one line.
+ */
+static __printf(3, 4) int refuse(struct vhdx_fault_reply *reply, int err,
+				 const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(reply->text, sizeof(reply->text), fmt, args);
+	va_end(args);
+	return err;
+}
+
 /* The register */
 
 static bool attachment_shares_file(const struct attachment *a, const struct attachment *b)
@@ -91,7 +106,8 @@ static int attachment_conflict(const struct attachment *att)
 	return -ENOENT;
 }
 
-static int attachment_number(struct attachment *att, int wanted)
+static int attachment_number(struct attachment *att, int wanted,
+			     struct vhdx_fault_reply *reply)
 {
 	struct xa_limit limit = XA_LIMIT(0, VHDX_MAX_DEVICES - 1);
 	int ret;
@@ -99,8 +115,10 @@ static int attachment_number(struct attachment *att, int wanted)
 	if (wanted >= 0)
 		limit = XA_LIMIT(wanted, wanted);
 	ret = xa_alloc(&attachments, &att->number, att, limit, GFP_KERNEL);
+	if (ret == -EBUSY && wanted >= 0)
+		return refuse(reply, -EEXIST, "there is a vhdx%d already", wanted);
 	if (ret == -EBUSY)
-		return wanted >= 0 ? -EEXIST : -ENOSPC;
+		return refuse(reply, -ENOSPC, "there are as many devices as there can be");
 	return ret;
 }
 
@@ -109,12 +127,9 @@ static int attachment_enter_locked(struct attachment *att, int wanted,
 {
 	int other = attachment_conflict(att);
 
-	if (other >= 0) {
-		snprintf(reply->text, sizeof(reply->text),
-			 "the file is in use by vhdx%d", other);
-		return -EBUSY;
-	}
-	return attachment_number(att, wanted);
+	if (other >= 0)
+		return refuse(reply, -EBUSY, "the file is in use by vhdx%d", other);
+	return attachment_number(att, wanted, reply);
 }
 
 static int attachment_enter(struct attachment *att, int wanted,
@@ -275,39 +290,40 @@ static void files_put(struct attach_files *files)
 /*
  * A device of ours is refused as an image. A loop could not come of it, since
  * a device is there before what is attached on it; but it would be two layers
- * where a differencing image is meant.
+ * where a differencing image is meant. What else may be wrong with a file is
+ * found when it is opened.
  */
-static int files_check(struct attach_files *files, struct file *file, bool write)
+static int files_check(struct file *file, bool write, struct vhdx_fault_reply *reply)
 {
-	unsigned int i;
-
-	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
-		return -EBADF;
+	if (!(file->f_mode & FMODE_READ))
+		return refuse(reply, -EBADF, "the file is not open for reading");
+	if (write && !(file->f_mode & FMODE_WRITE))
+		return refuse(reply, -EBADF, "the file is not open for writing");
 	if (vhdx_device_owns_file(file))
-		return -ELOOP;
-	for (i = 0; i < files->nr; i++)
-		if (files->file[i]->f_mapping->host == file->f_mapping->host)
-			return -EINVAL;
+		return refuse(reply, -ELOOP, "the file is a device of this driver; attach an image file");
 	return 0;
 }
 
-static int files_add(struct attach_files *files, int fd, bool write)
+static int files_add(struct attach_files *files, int fd, bool write,
+		     struct vhdx_fault_reply *reply)
 {
 	struct file *file = fget(fd);
 	int ret;
 
+	reply->image = files->nr;
 	if (!file)
-		return -EBADF;
-	ret = files_check(files, file, write);
+		return refuse(reply, -EBADF, "there is no open file with the number %d", fd);
+	ret = files_check(file, write, reply);
 	if (ret) {
 		fput(file);
 		return ret;
 	}
 	files->file[files->nr++] = file;
+	reply->image = 0;
 	return 0;
 }
 
-static int files_add_parents(struct attach_files *files, const struct vhdx_attach *args)
+static int files_add_parents(struct attach_files *files, struct vhdx_attach *args)
 {
 	__s32 __user *fds = u64_to_user_ptr(args->parents);
 	unsigned int i;
@@ -316,8 +332,8 @@ static int files_add_parents(struct attach_files *files, const struct vhdx_attac
 
 	for (i = 0; i < args->nr_parents; i++) {
 		if (get_user(fd, fds + i))
-			return -EFAULT;
-		ret = files_add(files, fd, false);
+			return refuse(&args->fault, -EFAULT, "the parents cannot be read");
+		ret = files_add(files, fd, false, &args->fault);
 		if (ret)
 			return ret;
 	}
@@ -325,11 +341,12 @@ static int files_add_parents(struct attach_files *files, const struct vhdx_attac
 }
 
 /* On failure the caller puts what was got so far. */
-static int files_get(struct attach_files *files, const struct vhdx_attach *args)
+static int files_get(struct attach_files *files, struct vhdx_attach *args)
 {
+	bool write = !(args->flags & VHDX_ATTACH_READ_ONLY);
 	int ret;
 
-	ret = files_add(files, args->fd, !(args->flags & VHDX_ATTACH_READ_ONLY));
+	ret = files_add(files, args->fd, write, &args->fault);
 	return ret ?: files_add_parents(files, args);
 }
 
@@ -354,6 +371,32 @@ static enum vhdx_file_dio attach_dio(u32 flags)
 	if (flags & VHDX_ATTACH_DIRECT_IO)
 		return VHDX_DIO_ON;
 	return flags & VHDX_ATTACH_BUFFERED_IO ? VHDX_DIO_OFF : VHDX_DIO_AUTO;
+}
+
+/*
+ * Of what else opening an image may end in, with no finding; NULL where the
+ * error number says it all.
+ */
+static const char *attach_cause(int err, u32 flags)
+{
+	switch (err) {
+	case -EBADF:
+		return "the file cannot be read, or not be written at any place";
+	case -EINVAL:
+		return flags & VHDX_ATTACH_DIRECT_IO ?
+		       "direct I/O is not possible to this file" :
+		       "it is neither a regular file nor a block device";
+	case -EIO:
+		return "the file could not be read";
+	case -EISDIR:
+		return "it is a directory";
+	case -ENOMEM:
+		return "there is not memory enough";
+	case -EROFS:
+		return "the file system is read-only";
+	default:
+		return NULL;
+	}
 }
 
 /* The name and the offset have fields of their own: only the sentence. */
@@ -434,17 +477,24 @@ static int attach_files(struct attach_files *files, struct vhdx_attach *args)
 	return ret;
 }
 
-static int attach_check(const struct vhdx_attach *args)
+static int attach_check(struct vhdx_attach *args)
 {
 	const u32 dio = VHDX_ATTACH_DIRECT_IO | VHDX_ATTACH_BUFFERED_IO;
+	struct vhdx_fault_reply *reply = &args->fault;
 
-	if (args->flags & ~VHDX_ATTACH_ALL || (args->flags & dio) == dio)
-		return -EINVAL;
-	if (args->nr_parents > VHDX_MAX_PARENTS ||
-	    args->number < -1 || args->number >= VHDX_MAX_DEVICES)
-		return -EINVAL;
+	if (args->flags & ~VHDX_ATTACH_ALL)
+		return refuse(reply, -EINVAL, "the driver does not know the flags 0x%x",
+			      args->flags & ~VHDX_ATTACH_ALL);
+	if ((args->flags & dio) == dio)
+		return refuse(reply, -EINVAL, "direct and buffered I/O exclude each other");
+	if (args->nr_parents > VHDX_MAX_PARENTS)
+		return refuse(reply, -EINVAL, "the chain is longer than %d images",
+			      VHDX_MAX_PARENTS + 1);
+	if (args->number < -1 || args->number >= VHDX_MAX_DEVICES)
+		return refuse(reply, -EINVAL, "the number is not from 0 to %d",
+			      VHDX_MAX_DEVICES - 1);
 	if (!all_zero(args->reserved, ARRAY_SIZE(args->reserved)))
-		return -EINVAL;
+		return refuse(reply, -EINVAL, "a reserved field is not zero");
 	return 0;
 }
 
@@ -471,18 +521,21 @@ static long control_attach(void __user *arg, u32 size)
 {
 	struct vhdx_attach args;
 	size_t len = min_t(size_t, size, sizeof(args));
+	const char *cause;
 	int ret;
 
 	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (ret)
 		return ret;
-	ret = attach_check(&args);
-	if (ret)
-		return ret;
 	memset(&args.fault, 0, sizeof(args.fault));
 	if (copy_to_user(arg, &args, len))
 		return -EFAULT;
-	ret = attach_run(&args);
+	ret = attach_check(&args);
+	if (!ret)
+		ret = attach_run(&args);
+	cause = attach_cause(ret, args.flags);
+	if (cause && !*args.fault.text)
+		strscpy(args.fault.text, cause, sizeof(args.fault.text));
 	if (copy_to_user(arg, &args, len))
 		return -EFAULT;
 	return ret;

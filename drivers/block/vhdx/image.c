@@ -482,8 +482,6 @@ static int image_open_content(struct vhdx_image *img,
 		ret = vhdx_headers_check_writable(&img->hdrs, fd);
 	if (ret)
 		return ret;
-	if (img->writable && !img->hdrs.cur.log_len)
-		return -EROFS;	/* nothing to write a change to first */
 	if (guid_is_null(&img->hdrs.cur.log_guid))
 		ret = image_check_all(img, opt->parent, fd);
 	else

@@ -24,6 +24,7 @@ static const char * const fault_names[] = {
 	[VHDX_FAULT_HEADER_LOG_RANGE] = "header-log-range",
 	[VHDX_FAULT_HEADER_LOG_LENGTH] = "header-log-length",
 	[VHDX_FAULT_HEADER_LOG_MISSING] = "header-log-missing",
+	[VHDX_FAULT_HEADER_LOG_NONE] = "header-log-none",
 	[VHDX_FAULT_LOG_NO_SEQUENCE] = "log-no-sequence",
 	[VHDX_FAULT_LOG_TRUNCATED] = "log-truncated",
 	[VHDX_FAULT_LOG_LAST_OFFSET] = "log-last-offset",
@@ -97,6 +98,7 @@ static const char * const fault_names[] = {
 	[VHDX_FAULT_CHAIN_PARENT_UNUSED] = "chain-parent-unused",
 	[VHDX_FAULT_CHAIN_LINKAGE] = "chain-linkage",
 	[VHDX_FAULT_CHAIN_SECTOR_SIZE] = "chain-sector-size",
+	[VHDX_FAULT_CHAIN_DUPLICATE] = "chain-duplicate",
 };
 
 static_assert(ARRAY_SIZE(fault_names) == VHDX_FAULT_NR);

@@ -14,7 +14,8 @@
 
 /*
  * X(name, errno, sentence). EINVAL: not this format; EUCLEAN: damaged;
- * EOPNOTSUPP: valid but not supported here; ESTALE: the chain does not match.
+ * EOPNOTSUPP: valid but not supported here; EROFS: good for reading only;
+ * ESTALE: the chain does not match; ELOOP: it comes back to where it was.
  */
 #define VHDX_FAULTS(X) \
 X(FILE_TOO_SMALL,	EINVAL,	"the file is smaller than 1 MiB and cannot be a VHDX file") \
@@ -30,6 +31,7 @@ X(HEADER_LOG_ALIGNMENT,	EUCLEAN, "LogOffset or LogLength is not a multiple of 1 
 X(HEADER_LOG_RANGE,	EUCLEAN, "the log lies in the header section or beyond the end of the file") \
 X(HEADER_LOG_LENGTH,	EOPNOTSUPP, "the log is longer than 1 GiB") \
 X(HEADER_LOG_MISSING,	EUCLEAN, "LogGuid is set but the log has no length") \
+X(HEADER_LOG_NONE,	EROFS,	"the file has no log and can only be read") \
 X(LOG_NO_SEQUENCE,	EUCLEAN, "LogGuid is set but the log holds no valid sequence of entries") \
 X(LOG_TRUNCATED,	EUCLEAN, "the file is shorter than the log says it was: it has been truncated") \
 X(LOG_LAST_OFFSET,	EUCLEAN, "the log's LastFileOffset is beyond the largest possible file") \
@@ -102,7 +104,8 @@ X(LOCATOR_PATH_MISSING,	EUCLEAN, "the parent locator holds no path to the parent
 X(CHAIN_PARENT_MISSING,	EINVAL,	"the image needs a parent and none was given") \
 X(CHAIN_PARENT_UNUSED,	EINVAL,	"a parent was given but the image has none") \
 X(CHAIN_LINKAGE,	ESTALE,	"the parent is not the one the child was made from, or it was changed since") \
-X(CHAIN_SECTOR_SIZE,	EINVAL,	"child and parent have different logical sector sizes")
+X(CHAIN_SECTOR_SIZE,	EINVAL,	"child and parent have different logical sector sizes") \
+X(CHAIN_DUPLICATE,	ELOOP,	"the file is in the chain already")
 
 enum vhdx_fault {
 	VHDX_FAULT_NONE,

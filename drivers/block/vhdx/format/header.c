@@ -184,8 +184,11 @@ enum vhdx_fault vhdx_headers_check(const struct vhdx_headers *hdrs, u64 size,
 enum vhdx_fault vhdx_headers_check_writable(const struct vhdx_headers *hdrs,
 					    struct vhdx_finding *fd)
 {
-	if (hdrs->cur.seq < ~0ULL - ~0U)
-		return VHDX_FAULT_NONE;
-	return vhdx_fault_at(fd, VHDX_FAULT_HEADER_SEQUENCE,
-			     HEADER_FIELD(hdrs, sequence_number), hdrs->cur.seq);
+	if (hdrs->cur.seq >= ~0ULL - ~0U)
+		return vhdx_fault_at(fd, VHDX_FAULT_HEADER_SEQUENCE,
+				     HEADER_FIELD(hdrs, sequence_number), hdrs->cur.seq);
+	if (!hdrs->cur.log_len)
+		return vhdx_fault_at(fd, VHDX_FAULT_HEADER_LOG_NONE,
+				     HEADER_FIELD(hdrs, log_length), 0);
+	return VHDX_FAULT_NONE;
 }

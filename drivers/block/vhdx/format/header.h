@@ -73,7 +73,8 @@ enum vhdx_fault vhdx_headers_check(const struct vhdx_headers *hdrs, u64 size,
 
 /*
  * For who wants to write: are there sequence numbers enough left for the
- * updates of a long session? HEADER_SEQUENCE if not.
+ * updates of a long session, HEADER_SEQUENCE if not, and a log to write them to
+ * first, HEADER_LOG_NONE if not?
  */
 enum vhdx_fault vhdx_headers_check_writable(const struct vhdx_headers *hdrs,
 					    struct vhdx_finding *fd);

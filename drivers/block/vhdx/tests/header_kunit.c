@@ -392,10 +392,10 @@ static void header_check_test(struct kunit *test)
 	}
 }
 
-/* Enough numbers for a session, or none are taken. */
+/* Enough numbers for a session, or none are taken; and a log. */
 static void header_writable_test(struct kunit *test)
 {
-	struct vhdx_headers hdrs = { .slot = 1 };
+	struct vhdx_headers hdrs = { .slot = 1, .cur.log_len = SZ_1M };
 	struct vhdx_finding fd = { };
 
 	hdrs.cur.seq = ~0ULL - ~0U - 1;
@@ -405,6 +405,11 @@ static void header_writable_test(struct kunit *test)
 			VHDX_FAULT_HEADER_SEQUENCE);
 	KUNIT_EXPECT_EQ(test, fd.off, 0x20008);
 	KUNIT_EXPECT_EQ(test, fd.value, hdrs.cur.seq);
+	hdrs.cur.seq = 1;
+	hdrs.cur.log_len = 0;
+	KUNIT_EXPECT_EQ(test, vhdx_headers_check_writable(&hdrs, &fd),
+			VHDX_FAULT_HEADER_LOG_NONE);
+	KUNIT_EXPECT_EQ(test, fd.off, 0x20044);
 }
 
 static struct kunit_case header_cases[] = {

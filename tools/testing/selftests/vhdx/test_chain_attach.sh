@@ -103,13 +103,23 @@ reject "one is left out, the driver" "ESTALE chain-linkage 1" \
 	"$TOP/chain.py" attach 3.vhdx 2.vhdx 0.vhdx
 reject "one too many, the driver" "EINVAL chain-parent-unused 1" \
 	"$TOP/chain.py" attach 1.vhdx 0.vhdx base/Base.vhdx
-reject "twice in a chain, the driver" "EINVAL" "$TOP/chain.py" attach 2.vhdx 1.vhdx 2.vhdx
 
-# A loop: the image is its own parent, by a GUID that it cannot have had then.
+# Twice in a chain, and a loop: an image is its own parent, by a GUID that it
+# cannot have had then. Another name does not make it another file.
 vhdxctl create --parent 0.vhdx loop.vhdx
 "$TOP/chain.py" link loop.vhdx
-locator loop.vhdx relative_path '.\loop.vhdx'
-reject "a loop" "the chain is a loop" vhdxctl attach -r loop.vhdx
+ln loop.vhdx hard.vhdx
+ln -s loop.vhdx soft.vhdx
+for name in loop hard soft; do
+	locator loop.vhdx relative_path ".\\$name.vhdx"
+	reject "a loop: $name" "chain-duplicate: relative_path" vhdxctl attach -r loop.vhdx
+	reject "--parent: $name" "chain-duplicate: --parent" \
+		vhdxctl attach -r --parent $name.vhdx loop.vhdx
+	reject "the driver: $name" "ELOOP chain-duplicate 1" \
+		"$TOP/chain.py" attach loop.vhdx $name.vhdx
+done
+reject "twice, further below, the driver" "ELOOP chain-duplicate 2" \
+	"$TOP/chain.py" attach 2.vhdx 1.vhdx 2.vhdx
 
 # Who may use a parent
 

@@ -19,7 +19,7 @@ EINVAL = {"file-too-small", "file-id-signature", "chain-parent-missing",
 EOPNOTSUPP = {"header-version", "header-log-version", "header-log-length",
               "log-too-complex", "region-unknown", "metadata-item-flags",
               "metadata-item-unknown", "parameters-flags", "locator-type"}
-ESTALE = {"chain-linkage"}
+OTHER = {"chain-linkage": "ESTALE", "chain-duplicate": "ELOOP", "header-log-none": "EROFS"}
 UNKNOWN = guid("deadbeef-0000-4000-8000-00000badf00d")
 LINKAGE = "{13121110-1514-1716-1819-1a1b1c1d1e1f}"
 
@@ -31,7 +31,7 @@ RECIPES = []
 
 def errno_of(name):
     return "EINVAL" if name in EINVAL else "EOPNOTSUPP" if name in EOPNOTSUPP else \
-        "ESTALE" if name in ESTALE else "EUCLEAN"
+        OTHER.get(name, "EUCLEAN")
 
 
 def recipe(mode=BOTH, shown=None, **options):
@@ -111,6 +111,12 @@ def header_ambiguous(b):
 def header_sequence(b):
     b.headers[1]["seq"] = (1 << 64) - 1
     return 0x20008
+
+
+@recipe(RW)
+def header_log_none(b):
+    b.header(log_len=0)
+    return 0x20044
 
 
 @recipe()
@@ -895,6 +901,13 @@ def chain_linkage(b):
 def chain_sector_size(b):
     with_pairs(b, LINK, PATH)
     return b.item_off(ITEM_LOGICAL)
+
+
+@recipe(CHAIN, kind="differencing")
+def chain_duplicate(b):
+    """Its own parent: all these images have the DataWriteGuid that LINK is."""
+    with_pairs(b, LINK, ("relative_path", ".\\fault-chain-duplicate.vhdx"))
+    return 0
 
 
 def names(function):

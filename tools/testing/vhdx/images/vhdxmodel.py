@@ -787,7 +787,10 @@ class Image:
     def parent(self):
         """The parent image, found as a path relative to this file."""
         path = self.locator.get("relative_path", "").replace("\\", "/")
-        image = Image(os.path.join(os.path.dirname(self.path), path))
+        path = os.path.join(os.path.dirname(self.path), path)
+        if os.path.samefile(path, self.path):
+            raise Fault("chain-duplicate", 0)
+        image = Image(path)
         links = [self.locator.get(k, "")[1:-1].lower()
                  for k in ("parent_linkage", "parent_linkage2")]
         if str(uuid.UUID(bytes_le=image.header.data_write)) not in links:
