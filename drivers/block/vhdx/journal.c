@@ -488,6 +488,9 @@ static int journal_commit(struct vhdx_journal *j)
 	lockdep_assert_held(&j->commit);
 	if (vhdx_image_mode(j->img) != VHDX_MODE_WRITE)
 		return -EIO;
+	ret = vhdx_image_watch_headers(j->img);
+	if (ret)
+		return ret;
 	if (!READ_ONCE(j->nr_running))
 		return journal_flush_data(j);
 	ret = journal_prepare(j);
