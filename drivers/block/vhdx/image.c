@@ -481,12 +481,12 @@ static int image_open_dirty(struct vhdx_image *img, struct vhdx_image *parent,
 	if (ret)
 		return ret;
 	pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
-	if (rehearse) {
-		/* The same tables, in a file that may have become longer. */
-		vhdx_space_settle(&img->space);
-		return 0;
-	}
-	return image_check_all(img, parent, fd);
+	/* After a rehearsal these are the same tables, in a file of another size. */
+	if (!rehearse)
+		ret = image_check_all(img, parent, fd);
+	if (!ret)
+		vhdx_space_replayed(&img->space, seq.last_off);
+	return ret;
 }
 
 static int image_open_content(struct vhdx_image *img,
