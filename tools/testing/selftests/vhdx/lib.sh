@@ -101,19 +101,21 @@ equal() {
 }
 
 # relay COMMAND...: a case for each line that COMMAND prints, "PASS name" or
-# "FAIL name: why". Its last line must be a PASS.
+# "FAIL name: why". It must end by itself, and say something: a signal between
+# two cases would else look like the end.
 relay() {
-	local word name last=
+	local word name cases=0 status=
 
 	while read -r word name; do
-		last=$word
 		case $word in
-		PASS)	pass "$name" ;;
-		FAIL)	fail "${name%%: *}" "${name#*: }" ;;
+		PASS)	pass "$name"; ((++cases)) ;;
+		FAIL)	fail "${name%%: *}" "${name#*: }"; ((++cases)) ;;
+		EXIT)	status=$name ;;
 		*)	comment "$word $name" ;;
 		esac
-	done < <("$@" 2>&1)
-	[[ $last == PASS ]] || fail "$1 ended early"
+	done < <("$@" 2>&1; echo "EXIT $?")
+	[[ $status == 0 && $cases -gt 0 ]] ||
+		fail "to the end: $*" "exit status '$status' after $cases cases"
 }
 
 # --- the kernel's log --------------------------------------------------------
