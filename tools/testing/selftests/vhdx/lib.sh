@@ -270,6 +270,7 @@ cleanup() {
 	detach_ours >&2
 	unmount_ours >&2
 	remove_disks >&2
+	[[ ! -d $GROUP ]] || rmdir $GROUP
 	umount "$WORK" || umount -l "$WORK"
 	rmdir "$WORK"
 	exit "$status"
@@ -425,6 +426,27 @@ dm_create() {
 	DM=/dev/$(dmsetup info -c --noheadings -o blkdevname "$1")
 }
 
+# fragile_disk NAME: a device DM over DISK, which works until fragile_breaks
+fragile_disk() {
+	fragile=$1
+	fragile_sectors=$(blockdev --getsz "$DISK")
+	fragile_table="0 $fragile_sectors linear $DISK 0"
+	dm_create "$fragile" "$fragile_table"
+}
+
+fragile_becomes() {
+	dmsetup suspend --noflush --nolockfs "$fragile" &&
+		dmsetup load "$fragile" --table "$1" && dmsetup resume "$fragile"
+}
+
+fragile_breaks() {
+	fragile_becomes "0 $fragile_sectors error"
+}
+
+fragile_works() {
+	fragile_becomes "$fragile_table"
+}
+
 # make_fs TYPE DEVICE
 make_fs() {
 	case $1 in
@@ -452,6 +474,21 @@ need_nbd() {
 	[[ -b /dev/nbd0 ]] || modprobe -q nbd nbds_max=1
 	settle
 	[[ -b /dev/nbd0 ]] || skip_all "no network block devices: CONFIG_BLK_DEV_NBD"
+}
+
+GROUP=/sys/fs/cgroup/vhdx-test
+
+# memory_group LIMIT: a control group that may use so much
+memory_group() {
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || return 1
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || return 1
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+	mkdir -p $GROUP && echo "$1" >$GROUP/memory.max 2>/dev/null
+}
+
+# in_group COMMAND...: as a member of it
+in_group() {
+	(echo "$BASHPID" >$GROUP/cgroup.procs && exec "$@")
 }
 
 # hung_task_limit SECONDS: a task that sleeps for longer is in the kernel's log
