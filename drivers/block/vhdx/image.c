@@ -3,6 +3,7 @@
  * One image: opening it in the order of the checklist, its headers, its mode.
  */
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/sched/mm.h>
@@ -25,6 +26,8 @@
 #define IMAGE_REHEARSE_MAX	SZ_64M
 /* BAT bytes that are looked at before the first write asks for it. */
 #define IMAGE_SCAN_BUDGET	SZ_4M
+/* How often those who flush look whether the header is still ours. */
+#define IMAGE_WATCH_INTERVAL	HZ
 
 const char *vhdx_mode_name(enum vhdx_mode mode)
 {
@@ -173,8 +176,11 @@ static int headers_check(struct vhdx_image *img)
 		return -EIO;
 	ret = vhdx_file_read_page(&img->file, vhdx_header_off(img->hdrs.slot),
 				  img->header_page);
-	if (ret || header_is_ours(img))
+	if (ret)
 		return ret;
+	img->header_seen = jiffies;
+	if (header_is_ours(img))
+		return 0;
 	vhdx_image_fail(img, VHDX_MODE_READ_ONLY, -ESTALE,
 			"somebody else has written to the image file");
 	return -ESTALE;
@@ -188,6 +194,17 @@ int vhdx_image_check_headers(struct vhdx_image *img)
 	ret = headers_check(img);
 	mutex_unlock(&img->header_lock);
 	return ret;
+}
+
+int vhdx_image_watch_headers(struct vhdx_image *img)
+{
+	int ret = 0;
+
+	mutex_lock(&img->header_lock);
+	if (time_after_eq(jiffies, img->header_seen + IMAGE_WATCH_INTERVAL))
+		ret = headers_check(img);
+	mutex_unlock(&img->header_lock);
+	return ret == -ESTALE ? ret : 0;
 }
 
 static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool new_data)
@@ -314,6 +331,7 @@ static int image_read_headers(struct vhdx_image *img, struct vhdx_finding *fd)
 		ret = vhdx_headers_check(&img->hdrs, size, fd);
 	if (!ret)
 		headers_show_guids(img);
+	img->header_seen = jiffies;
 	kfree(buf);
 	return ret;
 }
@@ -463,12 +481,12 @@ static int image_open_dirty(struct vhdx_image *img, struct vhdx_image *parent,
 	if (ret)
 		return ret;
 	pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
-	if (rehearse) {
-		/* The same tables, in a file that may have become longer. */
-		vhdx_space_settle(&img->space);
-		return 0;
-	}
-	return image_check_all(img, parent, fd);
+	/* After a rehearsal these are the same tables, in a file of another size. */
+	if (!rehearse)
+		ret = image_check_all(img, parent, fd);
+	if (!ret)
+		vhdx_space_replayed(&img->space, seq.last_off);
+	return ret;
 }
 
 static int image_open_content(struct vhdx_image *img,

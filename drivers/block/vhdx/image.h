@@ -17,9 +17,9 @@
  *	    vhdx_map.bitmap			map.c
  *	    vhdx_space.lock			space.c, inside of the former, too
  *	    vhdx_journal.commit			journal.c
+ *	      vhdx_image.header_lock		image.c
+ *	        vhdx_image.guid_lock		image.c, spinlock
  *	      vhdx_journal.update		journal.c
- *	        vhdx_image.header_lock		image.c
- *	          vhdx_image.guid_lock		image.c, spinlock
  *	        wait for a page to be loaded	pages.c, not a lock
  *	          vhdx_journal.lock		journal.c, spinlock
  *	          vhdx_pages.lock		pages.c, spinlock
@@ -30,7 +30,7 @@
  * may wait for requests (it reads partitions), so no thread that serves
  * requests takes open_mutex or anything above it. The space mutex and the
  * commit mutex are never held together. A starting log writes headers, and a
- * checkpoint reads one, under the update rwsem; nobody takes the rwsem or the
+ * checkpoint reads one, under the commit mutex; nobody takes the rwsem or the
  * commit mutex under the header mutex. Whoever loads a page needs the file and
  * no lock of ours, so those who wait for it may hold some. No spinlock is held
  * over any I/O or allocation: the shrinker takes vhdx_pages.lock in reclaim.

@@ -39,6 +39,7 @@ struct vhdx_overlay;
  * @hdrs: current header and its slot [@header_lock; constant while the image is
  *	not open for writing]
  * @header_page: where a header is built [@header_lock]
+ * @header_seen: jiffies when the header was last found to be ours [@header_lock]
  * @guid_lock: guards the next two, for readers that must not wait for the I/O
  *	under @header_lock
  * @data_write_guid: as in @hdrs [@guid_lock]
@@ -72,6 +73,7 @@ struct vhdx_image {
 	struct mutex		header_lock;
 	struct vhdx_headers	hdrs;
 	struct page		*header_page;
+	unsigned long		header_seen;
 	spinlock_t		guid_lock;
 	guid_t			data_write_guid;
 	guid_t			file_write_guid;
@@ -127,6 +129,14 @@ void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd);
  * if it was before. Reads one page; takes the header lock.
  */
 int vhdx_image_check_headers(struct vhdx_image *img);
+
+/*
+ * The same from time to time, for those who come often: reads a page if the
+ * last look is a second ago or longer, else nothing. Only what a header says
+ * counts: -ESTALE or 0. One that can not be read says nothing, and whoever goes
+ * on meets the same disk. Takes the header lock.
+ */
+int vhdx_image_watch_headers(struct vhdx_image *img);
 
 /*
  * Write both header slots, [MS-VHDX] 2.2.2: the slot that is not current

@@ -39,8 +39,10 @@
  * Locks. The commit mutex is held by whoever commits, checkpoints, starts or
  * stops the log, over all I/O of these. The update rwsem is held for reading
  * between begin and end, and for writing while a transaction is closed, so a
- * snapshot never contains half of an update. The spinlock guards the lists of
- * pages and the words in them.
+ * snapshot never contains half of an update. That is a copy of pages: whoever
+ * holds it waits for no I/O and no memory, so neither does an update that finds
+ * room in the transaction. The spinlock guards the lists of pages and the words
+ * in them.
  *
  * Failure. If the log, a header or a checkpoint can not be written the image
  * goes read-only before the error is returned; LogGuid stays set, and the

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/mm.h>
+#include <linux/printk.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -72,6 +73,9 @@ int vhdx_replay_scan(struct vhdx_image *img, struct vhdx_log_sequence *seq,
 		ret = vhdx_log_scan(&rs.src, &area, slots, scratch, seq, NULL, fd);
 	kvfree(scratch);
 	kvfree(slots);
+	if (!ret && seq->newer_seq)
+		pr_warn("%s: the log has entries up to number %llu that can not be replayed, for others are damaged; what is replayed ends with number %llu\n",
+			img->name, seq->newer_seq, seq->head_seq);
 	return ret;
 }
 

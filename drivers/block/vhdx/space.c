@@ -125,7 +125,8 @@ static int scan_run(struct vhdx_image *img, struct vhdx_bat_scan *scan,
 	return ret ?: vhdx_bat_scan_end(scan, fd);
 }
 
-void vhdx_space_settle(struct vhdx_space *space)
+/* The file may have another size than at the scan: the next block goes behind its end. */
+static void space_settle(struct vhdx_space *space)
 {
 	u64 end = round_up(vhdx_image_size(space->img), VHDX_UNIT);
 
@@ -138,7 +139,7 @@ static void space_scanned(struct vhdx_space *space, const struct vhdx_bat_scan *
 
 	WRITE_ONCE(space->scanned, true);
 	space->used_end = scan->used_end;
-	vhdx_space_settle(space);
+	space_settle(space);
 	atomic64_set(&img->nr_allocated,
 		     scan->nr_states[VHDX_BLOCK_FULLY_PRESENT] +
 		     scan->nr_states[VHDX_BLOCK_PARTIALLY_PRESENT]);
@@ -166,6 +167,20 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	if (!ret || !img->writable)
 		scan_free(space);
 	return ret;
+}
+
+void vhdx_space_replayed(struct vhdx_space *space, u64 last_off)
+{
+	struct vhdx_file *file = &space->img->file;
+	u64 end = max(round_up(last_off, VHDX_UNIT), space->used_end);
+	int ret = 0;
+
+	if (space->scanned && end < file->cur_size)
+		ret = vhdx_file_resize(file, end);
+	if (ret)
+		pr_warn("%s: space that was not in use when the power failed could not be given back (error %d)\n",
+			space->img->name, ret);
+	space_settle(space);
 }
 
 /* The scan that was too long for attach. */

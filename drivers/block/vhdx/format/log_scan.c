@@ -302,6 +302,21 @@ static bool find_best(const struct vhdx_log_slot *slots, u32 nr, struct run *bes
 	return found;
 }
 
+/*
+ * What is newer than the head of the best complete run is none of it and of no
+ * other complete one. A torn entry is not valid and not seen: this is more.
+ */
+static u64 newer_than(const struct vhdx_log_slot *slots, u32 nr, u64 seq)
+{
+	u64 newest = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (slots[i].seq > seq && slots[i].seq > newest)
+			newest = slots[i].seq;
+	return newest;
+}
+
 static void sequence_fill(const struct vhdx_log_area *area,
 			  const struct vhdx_log_slot *slots, const struct run *run,
 			  struct vhdx_log_sequence *seq)
@@ -365,5 +380,6 @@ int vhdx_log_scan(const struct vhdx_source *src, const struct vhdx_log_area *are
 	if (!find_best(slots, nr, &best))
 		return vhdx_fault_at(fd, VHDX_FAULT_LOG_NO_SEQUENCE, area->off, nr);
 	sequence_fill(area, slots, &best, seq);
+	seq->newer_seq = newer_than(slots, nr, seq->head_seq);
 	return sequence_check(area, src->size, seq, fd);
 }

@@ -53,6 +53,8 @@ struct vhdx_log_slot {
  * @head_seq: sequence number of the last entry
  * @flushed_off: the head's FlushedFileOffset
  * @last_off: the head's LastFileOffset, rounded up to 1 MiB
+ * @newer_seq: greatest number of a valid entry above @head_seq, 0 if there is
+ *	none: it is in no complete sequence, so something of the log was lost
  */
 struct vhdx_log_sequence {
 	u32	tail;
@@ -64,6 +66,7 @@ struct vhdx_log_sequence {
 	u64	head_seq;
 	u64	flushed_off;
 	u64	last_off;
+	u64	newer_seq;
 };
 
 /* How many slots and how much scratch a scan needs, in bytes. */

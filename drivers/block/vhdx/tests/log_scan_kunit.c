@@ -162,6 +162,7 @@ struct story_case {
 	u32		head;
 	u32		nr;
 	u64		head_seq;
+	u64		newer_seq;
 };
 
 static const struct story_case story_cases[] = {
@@ -170,14 +171,16 @@ static const struct story_case story_cases[] = {
 	  0, 2, 3, 7 },
 	{ "gap, head complete", { { 0, 5, 0 }, { 1, 6, 0 }, { 2, 8, 2 } }, 3, 2, 2, 1, 8 },
 	{ "gap, head needs what is missing", { { 0, 5, 0 }, { 1, 6, 0 }, { 2, 8, 1 } }, 3,
-	  0, 1, 2, 6 },
+	  0, 1, 2, 6, 8 },
 	{ "number repeats", { { 0, 5, 0 }, { 1, 5, 1 } }, 2, 0, 0, 1, 5 },
 	{ "number falls", { { 0, 5, 0 }, { 1, 4, 1 } }, 2, 0, 0, 1, 5 },
 	{ "higher sequence further on", { { 0, 5, 0 }, { 1, 6, 0 }, { 8, 9, 8 } }, 3, 8, 8, 1, 9 },
 	{ "higher sequence first", { { 0, 9, 0 }, { 8, 5, 8 }, { 9, 6, 8 } }, 3, 0, 0, 1, 9 },
 	{ "longer sequence is not better", { { 0, 5, 0 }, { 1, 6, 0 }, { 2, 7, 0 }, { 8, 8, 8 } },
 	  4, 8, 8, 1, 8 },
-	{ "higher one incomplete", { { 0, 5, 0 }, { 8, 9, 7 } }, 2, 0, 0, 1, 5 },
+	{ "higher one incomplete", { { 0, 5, 0 }, { 8, 9, 7 } }, 2, 0, 0, 1, 5, 9 },
+	{ "two higher ones incomplete", { { 0, 5, 0 }, { 8, 9, 7 }, { 11, 7, 7 } }, 3,
+	  0, 0, 1, 5, 9 },
 	{ "stale entry behind", { { 0, 5, 0 }, { 1, 6, 0, 0, true } }, 2, 0, 0, 1, 5 },
 	{ "stale entry between", { { 0, 5, 0 }, { 1, 6, 0, 0, true }, { 2, 7, 2 } }, 3,
 	  2, 2, 1, 7 },
@@ -186,9 +189,9 @@ static const struct story_case story_cases[] = {
 	{ "tail within the entry itself", { { 0, 5, 1, 2 } }, 1 },
 	{ "tail behind the head", { { 0, 5, 0 }, { 1, 6, 2 } }, 2 },
 	{ "the same, but an older sequence", { { 0, 5, 0 }, { 1, 6, 2 }, { 8, 3, 8 } }, 3,
-	  8, 8, 1, 3 },
+	  8, 8, 1, 3, 6 },
 	{ "tail in free space", { { 4, 5, 0 } }, 1 },
-	{ "tail at an entry that is no part", { { 0, 5, 0 }, { 8, 9, 0 } }, 2, 0, 0, 1, 5 },
+	{ "tail at an entry that is no part", { { 0, 5, 0 }, { 8, 9, 0 } }, 2, 0, 0, 1, 5, 9 },
 	{ "tail before where the scan begins", { { 14, 5, 14, 1 }, { 0, 6, 14 }, { 1, 7, 14 } }, 3,
 	  14, 1, 3, 7 },
 	{ "entry and sequence wrap", { { 13, 5, 13, 1 }, { 15, 6, 13, 3 }, { 3, 7, 15 } }, 3,
@@ -220,10 +223,12 @@ static void log_scan_story_test(struct kunit *test)
 		put(r, c->steps[i].pos, c->steps[i].seq, c->steps[i].tail, c->steps[i].nr_data);
 	}
 	r->area.guid = RING_GUID;
-	if (c->nr)
-		expect_found(test, r, c->tail, c->head, c->nr, c->head_seq);
-	else
+	if (!c->nr) {
 		expect_none(test, r);
+		return;
+	}
+	expect_found(test, r, c->tail, c->head, c->nr, c->head_seq);
+	KUNIT_EXPECT_EQ(test, r->seq.newer_seq, c->newer_seq);
 }
 
 /*

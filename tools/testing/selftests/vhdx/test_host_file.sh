@@ -119,6 +119,13 @@ truncate -s "$(file_size "$WORK/a.vhdx")" "$WORK/other.vhdx"
 dd if="$WORK/other.vhdx" of="$WORK/a.vhdx" bs=1M conv=notrunc status=none
 refused "copied over, log in use" "$WORK/other.vhdx" vhdxctl detach "$DEV"
 
+# A flush looks at the header if nobody has for a second, with nothing to commit, too.
+fresh && sync "$DEV" || exit 1
+truncate -s "$(file_size "$WORK/a.vhdx")" "$WORK/other.vhdx"
+dd if="$WORK/other.vhdx" of="$WORK/a.vhdx" bs=1M conv=notrunc status=none
+sleep 1.1
+refused "copied over, a flush" "$WORK/other.vhdx" sync "$DEV"
+
 # A tool that ignores locks opens the image, as qemu-io with locking=off does.
 if have qemu-io; then
 	fresh && detach && attach "$WORK/a.vhdx" || exit 1
