@@ -406,7 +406,7 @@ bool vhdx_file_writes_through(const struct vhdx_file *file)
 bool vhdx_file_is_frozen(const struct vhdx_file *file)
 {
 	return file_is_regular(file) &&
-	       file_inode(file->filp)->i_sb->s_writers.frozen != SB_UNFROZEN;
+	       READ_ONCE(file_inode(file->filp)->i_sb->s_writers.frozen) != SB_UNFROZEN;
 }
 
 /*

@@ -24,7 +24,7 @@
  *	        wait for a page to be loaded	pages.c, not a lock
  *	          vhdx_journal.lock		journal.c, spinlock
  *	          vhdx_pages.lock		pages.c, spinlock
- *	vhdx_requests.lock			request.c, irq-safe; nothing inside
+ *	pool.lock				request.c, irq-safe; nothing inside
  *
  * Below all that sleeps are the locks of the backing file's file system. The
  * first three are never held together. While the block layer holds open_mutex it

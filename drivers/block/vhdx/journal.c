@@ -227,9 +227,9 @@ static int journal_start(struct vhdx_journal *j)
 		return ret;
 	guid_gen(&j->area.guid);
 	j->next_seq = get_random_u32() | 1;
-	j->head = 0;
+	WRITE_ONCE(j->head, 0);
 	j->tail_mem = 0;
-	j->tail_disk = 0;
+	WRITE_ONCE(j->tail_disk, 0);
 	ret = ring_append_empty(j);
 	if (!ret)
 		ret = vhdx_image_write_headers(img, &j->area.guid, false);
@@ -370,7 +370,7 @@ static void journal_snapshot(struct vhdx_journal *j, struct vhdx_log_build *b)
 		vhdx_log_build_data(b, page->off, page->data);
 		j->committing[j->nr_committing++] = page;
 	}
-	j->nr_running = 0;
+	WRITE_ONCE(j->nr_running, 0);
 	spin_unlock(&j->lock);
 }
 
@@ -392,7 +392,7 @@ static void journal_unsnapshot(struct vhdx_journal *j)
 		}
 		WRITE_ONCE(page->dirty, true);
 		list_add_tail(&page->running, &j->running);
-		j->nr_running++;
+		WRITE_ONCE(j->nr_running, j->nr_running + 1);
 	}
 	spin_unlock(&j->lock);
 }

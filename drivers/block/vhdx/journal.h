@@ -90,7 +90,7 @@ struct vhdx_page;
  * @area: place [immutable] and LogGuid [@commit] of the ring
  * @active: the headers name the LogGuid [@commit; racy reads]
  * @next_seq: sequence number of the next entry [@commit]
- * @head: log offset of the next entry [@commit]
+ * @head: log offset of the next entry [@commit; racy reads]
  * @tail_mem: oldest entry not known to be stable in place [@commit]
  * @tail_disk: Tail of the newest stable entry [@commit; racy reads]
  * @started: commits begun [@commit; READ_ONCE by ticket holders]

@@ -48,7 +48,7 @@ struct page;
 struct vhdx_image;
 struct vhdx_pages;
 
-/* More than all users of one device hold together: there are 8 workers. */
+/* More than all users of one device hold together: there are 16 workers. */
 #define VHDX_PAGES_RESERVE	32
 
 enum vhdx_page_state {
@@ -70,8 +70,9 @@ enum vhdx_page_state {
  * @state: enum vhdx_page_state [release/acquire]
  * @error: why it is BROKEN [published by @state]
  * @referenced: used since the reclaimer last saw it [racy on purpose]
- * @dirty: on the running transaction's list [journal lock]
- * @committing: in the transaction being committed [journal lock]
+ * @dirty: on the running transaction's list [journal lock; READ_ONCE without]
+ * @committing: in the transaction being committed [journal commit mutex;
+ *	READ_ONCE without]
  * @hash: in the cache's index [pages lock; RCU for look-ups]
  * @lru: on the cache's list [pages lock]
  * @running: on the running transaction's list [journal lock]
@@ -104,7 +105,7 @@ struct vhdx_page {
  * @pool: the reserve, see above
  * @lock: guards @buckets, @lru and @nr
  * @lru: all pages, most recently loaded first
- * @nr: their number
+ * @nr: their number [@lock; racy reads]
  * @shrinker: gives clean pages back under memory pressure
  */
 struct vhdx_pages {

@@ -155,6 +155,16 @@ need_driver() {
 	command -v vhdxctl >/dev/null || skip_all "vhdxctl is not installed"
 }
 
+# share_of CASE...: those that are our share, one at least. VHDX_TEST_SHARE=K/N is
+# the Kth and every Nth behind it: machines that are slow divide like cases.
+share_of() {
+	local share=${VHDX_TEST_SHARE:-1/1} i
+
+	for ((i = (${share%/*} - 1) % $# + 1; i <= $#; i += ${share#*/})); do
+		echo "${!i}"
+	done
+}
+
 # need PROGRAM...: skips the test when one is missing.
 need() {
 	local program

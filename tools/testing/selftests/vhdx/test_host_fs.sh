@@ -68,6 +68,47 @@ try_freeze() {
 	run "$type: thawed: content" good 10
 }
 
+# so_many_writes NR: wait until that many are under way
+so_many_writes() {
+	local writes _
+
+	for _ in $(seq 600); do
+		read -r _ writes <"$SYS/inflight"
+		((writes < $1)) || return 0
+		sleep 0.05
+	done
+	echo "$writes writes are under way"
+	return 1
+}
+
+each_is_done() {
+	local pid
+
+	for pid; do wait "$pid" || return; done
+}
+
+# More writes wait than there are threads for them. Through the page cache each
+# read needs a thread, too.
+try_freeze_many() {
+	local type=$1 writers=() reader i
+
+	fresh && detach && attach --direct-io=off "$MNT/a.vhdx" || return
+	fsfreeze -f "$MNT" || return
+	for i in $(seq 20); do
+		put $((20 + i)) 1 2>>"$WORK/writers" &
+		writers+=($!)
+	done
+	run "$type: frozen: 20 writes wait" so_many_writes 20
+	has 0 4 >"$WORK/reader" 2>&1 &
+	reader=$!
+	run "$type: frozen: a read does not" ends $reader
+	fsfreeze -u "$MNT"
+	run "$type: thawed: what was read" wait $reader
+	run "$type: thawed: the writes are done" each_is_done "${writers[@]}"
+	equal "$type: thawed: nothing went wrong" write "$(attr mode)"
+	run "$type: thawed: detach" detach
+}
+
 try_lazy_umount() {
 	local type=$1
 
@@ -125,6 +166,7 @@ for type in ext4 xfs; do
 	fi
 	try_remount $type
 	try_freeze $type
+	try_freeze_many $type
 	try_lazy_umount $type
 	try_shutdown $type
 	umount "$MNT"
