@@ -18,7 +18,8 @@ struct file;
 /*
  * Open the image @files[0] and its @nr - 1 parents, in order. Each must be the
  * parent that the one before it names, and no file may be there twice; parents
- * are opened for reading only, and their dirty logs replayed in memory. On failure *@image is the index of
+ * are opened for reading only, their dirty logs replayed in memory, and shared
+ * with other chains (parent.h). On failure *@image is the index of
  * the one to blame and *@fd the fault; no file was changed. ERR_PTR.
  */
 struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,

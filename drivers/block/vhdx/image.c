@@ -353,8 +353,8 @@ static int image_source_read(const struct vhdx_source *src, u64 off, void *buf, 
  * that the child was made from, unchanged, with sectors of the same size. Sizes
  * of disks and blocks may differ.
  */
-static int image_check_parent(struct vhdx_image *img, const struct vhdx_locator *loc,
-			      struct vhdx_image *parent, struct vhdx_finding *fd)
+static int image_check_linkage(struct vhdx_image *img, const struct vhdx_locator *loc,
+			       struct vhdx_image *parent, struct vhdx_finding *fd)
 {
 	u64 off = img->md.items.off[VHDX_ITEM_PARENT_LOCATOR];
 	guid_t data_write, file_write;
@@ -390,7 +390,7 @@ static int image_check_locator(struct vhdx_image *img, struct vhdx_image *parent
 	if (!ret)
 		ret = vhdx_locator_decode(buf, len, off, &loc, fd);
 	if (!ret)
-		ret = image_check_parent(img, &loc, parent, fd);
+		ret = image_check_linkage(img, &loc, parent, fd);
 	kvfree(buf);
 	return ret;
 }
@@ -403,6 +403,18 @@ static int image_check_chain(struct vhdx_image *img, struct vhdx_image *parent,
 	if (img->md.has_parent)
 		return image_check_locator(img, parent, fd);
 	return parent ? vhdx_fault_at(fd, VHDX_FAULT_CHAIN_PARENT_UNUSED, off, 0) : 0;
+}
+
+int vhdx_image_check_parent(struct vhdx_image *img, struct vhdx_image *parent,
+			    struct vhdx_finding *fd)
+{
+	int ret;
+
+	*fd = (struct vhdx_finding){ };
+	ret = image_check_chain(img, parent, fd);
+	if (ret > 0)
+		vhdx_image_report(img, fd);
+	return vhdx_fault_errno(ret);
 }
 
 static int image_read_tables(struct vhdx_image *img, struct vhdx_image *parent,

@@ -11,6 +11,7 @@
  * by field, at its structure.
  *
  *	register_lock				control.c; nothing of ours inside
+ *	parents_lock				parent.c; nothing of ours inside
  *	disk->open_mutex			the block layer's; the same
  *	vhdx_device.stop_lock			device.c
  *	  vhdx_map.block[]			map.c, at most one of the array
@@ -26,7 +27,7 @@
  *	pool.lock				request.c, irq-safe; nothing inside
  *
  * Below all that sleeps are the locks of the backing file's file system. The
- * first two are never held together. While the block layer holds open_mutex it
+ * first three are never held together. While the block layer holds open_mutex it
  * may wait for requests (it reads partitions), so no thread that serves
  * requests takes open_mutex or anything above it. The space mutex and the
  * commit mutex are never held together. A starting log writes headers, and a
@@ -48,6 +49,9 @@ struct vhdx_extent;
 struct vhdx_geometry;
 struct vhdx_image;
 struct vhdx_metadata;
+
+/* Of the name by which messages call an image. */
+#define VHDX_IMAGE_NAME_LEN	64
 
 /*
  * In order of degradation; a mode only ever grows. READ_ONLY: what would be
@@ -71,7 +75,7 @@ enum vhdx_mode {
  * @mode_changed: told once for each step of the mode ladder, from any task
  *	context, with locks held: it may only schedule work. May be NULL.
  * @data: handed to @mode_changed
- * @name: for messages, "vhdx0"
+ * @name: for messages, "vhdx0", "parent base.vhdx"
  */
 struct vhdx_image_options {
 	bool			write;
@@ -92,6 +96,13 @@ struct vhdx_image_options {
 struct vhdx_image *vhdx_image_open(struct file *filp,
 				   const struct vhdx_image_options *opt,
 				   struct vhdx_finding *fd);
+
+/*
+ * Is @parent, or none if NULL, the parent that the open image @img needs? What
+ * opening asks of opt->parent, asked once more. 0 or an errno, with *@fd.
+ */
+int vhdx_image_check_parent(struct vhdx_image *img, struct vhdx_image *parent,
+			    struct vhdx_finding *fd);
 
 /*
  * Commit, checkpoint and clear the log, give unused space at the end of the

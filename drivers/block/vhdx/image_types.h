@@ -25,11 +25,9 @@
 
 struct vhdx_overlay;
 
-#define VHDX_IMAGE_NAME_LEN	32
-
 /**
  * struct vhdx_image - one open VHDX file
- * @name: of the device, for messages [immutable]
+ * @name: of the device, or of a parent's file, for messages [immutable]
  * @file: the backing file
  * @writable: opened for writing [immutable]
  * @mode: enum vhdx_mode; only grows, by cmpxchg in vhdx_image_fail()

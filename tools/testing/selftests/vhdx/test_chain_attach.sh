@@ -95,6 +95,9 @@ equal "parents" "$WORK/62.vhdx" "$(attr parents | head -n 1)"
 equal "all of them" 63 "$(attr parents | wc -l)"
 detach
 reject "65 images" "longer than 64 images" vhdxctl attach -r 64.vhdx
+reject "64 images and a snapshot" "longer than 64 images" \
+	vhdxctl attach --snapshot=snapshot.vhdx 63.vhdx
+run "of which nothing is left" test ! -e snapshot.vhdx
 mapfile -t all < <(printf '%d.vhdx\n' {64..0})
 reject "65 images, the driver" "EINVAL" "$TOP/chain.py" attach "${all[@]}"
 reject "the root is missing, the driver" "EINVAL chain-parent-missing 1" \
