@@ -188,14 +188,12 @@ static int make_locator(struct request *rq, const char *path, const struct targe
  */
 static int check_replace(const char *path, struct stat *st)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open_regular_file(path, O_RDONLY);
 
-	if (fd < 0 || fstat(fd, st)) {
-		warn("%s", path);
+	if (fd < 0)
 		return -1;
-	}
-	if (!S_ISREG(st->st_mode)) {
-		warnx("%s: is not a regular file and cannot be replaced", path);
+	if (fstat(fd, st)) {
+		warn("%s", path);
 		return -1;
 	}
 	if (libvhdx_lock_image(fd, true) == -EBUSY) {

@@ -2,10 +2,8 @@
 /* The parents of an image. */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -82,6 +80,15 @@ static void parent_close(struct parent *p)
 	parent_free(p);
 }
 
+/* What the user named is opened as it is; where an image leads to, a regular file only. */
+static const char named[] = "--parent";
+
+static int open_target(struct parent *p)
+{
+	return p->key == named ? target_open(&p->target, p->path) :
+				 target_open_regular(&p->target, p->path);
+}
+
 /* An open image at @path, or NULL and a message. */
 static struct parent *parent_open(const char *key, const char *path)
 {
@@ -93,7 +100,7 @@ static struct parent *parent_open(const char *key, const char *path)
 	p->path = strdup(path);
 	if (!p->path)
 		err(EXIT_FAILURE, NULL);
-	if (target_open(&p->target, p->path)) {
+	if (open_target(p)) {
 		parent_free(p);
 		return NULL;
 	}
@@ -150,13 +157,6 @@ static struct parent *parent_find(const struct child *child, const struct parent
 	return p;
 }
 
-static bool same_file(int a, int b)
-{
-	struct stat x, y;
-
-	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 /* Is @p the leaf, open as @fd, or one of the parents so far? */
 static bool is_loop(const struct parents *parents, int fd, const struct parent *p)
 {
@@ -192,7 +192,7 @@ static int parents_add(struct parents *parents, int fd, const struct child *chil
 	struct parent *p;
 
 	p = parents->nr < opt->nr_files ?
-	    parent_try(child, "--parent", opt->files[parents->nr]) :
+	    parent_try(child, named, opt->files[parents->nr]) :
 	    parent_find(child, opt);
 	if (!p)
 		return -1;

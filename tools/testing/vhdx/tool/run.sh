@@ -366,6 +366,65 @@ test_create_child()
 	expect 0 "$VHDXCTL" info --chain --parent-dir dir child.vhdx
 }
 
+# unopened STATUS FILE COMMAND...: FILE is made a socket, which cannot be opened:
+# that it is refused for what it is shows that nothing was opened before.
+unopened()
+{
+	rm -f "$2"
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$2"
+	want=$1
+	shift 2
+	expect "$want" "$@"
+	says 'regular file'
+}
+
+# To open a device may do something: a watchdog begins to count. What is neither a
+# file nor a block device is not opened at all, and what a locator leads to is
+# opened only if it is a regular file.
+test_open_devices()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	mv base.vhdx elsewhere.vhdx
+	for verb in info dump attach "create -s 1M --force" "create child2.vhdx --parent"; do
+		# shellcheck disable=SC2086 # a command
+		unopened 1 socket "$VHDXCTL" $verb socket
+	done
+	unopened 8 socket "$VHDXCTL" check socket
+	unopened 1 socket "$VHDXCTL" info --chain --parent socket child.vhdx
+	unopened 1 base.vhdx "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	unopened 1 base.vhdx "$VHDXCTL" attach --read-only child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	rm base.vhdx
+	ln -s elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" info --chain child.vhdx
+	rm base.vhdx
+	mknod base.vhdx b 240 0 || skip "cannot make a device node"
+	expect 1 "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+}
+
+# Files are opened by way of /proc, and without it all the same. ASan needs /proc,
+# so this is for the program that is installed.
+test_open_without_proc()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	VHDXCTL=$top/build/vhdxctl
+	make -s -C "$top" tools
+	sample image.vhdx
+	without_proc()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - "$@"
+	}
+	without_proc true || skip "cannot mount over /proc"
+	expect 0 without_proc "$VHDXCTL" info image.vhdx
+	expect 1 without_proc "$VHDXCTL" info /dev/null
+	says 'neither a regular file'
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -693,7 +752,8 @@ test_output_lost()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	create_faults create_child open_devices open_without_proc
+	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list completion output_lost'
 
