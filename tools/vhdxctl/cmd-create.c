@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,12 @@
 #include "file.h"
 #include "lock.h"
 #include "output.h"
+#include "parents.h"
 #include "resolve.h"
 #include "target.h"
 
 enum {
-	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_PARENT,
+	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_OF,
 };
 
 static const struct option options[] = {
@@ -33,7 +35,7 @@ static const struct option options[] = {
 	{ "logical-sector-size", required_argument, NULL, OPT_LOGICAL },
 	{ "physical-sector-size", required_argument, NULL, OPT_PHYSICAL },
 	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "parent", required_argument, NULL, OPT_PARENT },
+	{ "parent", required_argument, NULL, OPT_OF },
 	OPTION_HELP,
 	OPTION_VERSION,
 	{ }
@@ -116,7 +118,7 @@ static void parse(int argc, char **argv, struct request *rq)
 		case OPT_FORCE:
 			rq->force = true;
 			break;
-		case OPT_PARENT:
+		case OPT_OF:
 			rq->parent = optarg;
 			p->type = VHDX_DISK_DIFFERENCING;
 			break;
@@ -183,9 +185,57 @@ static int make_locator(struct request *rq, const char *path, const struct targe
 }
 
 /*
- * May @path, which exists, be replaced? Not if it is no file or in use. Keeps
- * the lock until the process ends.
+ * Has somebody the file open who writes to it? The kernel knows, whatever locks
+ * there are: a lease for reading is granted only if not. It is given back at once;
+ * that who opens the file in between sends us a signal means nothing. Where there
+ * are no leases, or not for us, the answer is no.
  */
+static bool is_written_to(int fd)
+{
+	bool written;
+
+	signal(SIGIO, SIG_IGN);
+	written = fcntl(fd, F_SETLEASE, F_RDLCK) && errno == EAGAIN;
+	if (!written)
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+	return written;
+}
+
+/* Does @path lead to the file open as @fd, which was opened by that name? */
+static bool is_still(const char *path, int fd)
+{
+	int at = open(path, O_PATH | O_CLOEXEC);
+	bool still = at >= 0 && same_file(at, fd);
+
+	if (at >= 0)
+		close(at);
+	return still;
+}
+
+/*
+ * May the file @path, open as @fd, be replaced? Not if it is in use, or if nobody
+ * can tell. Whoever had the lock before may have replaced it meanwhile.
+ */
+static int check_unused(const char *path, int fd)
+{
+	int err = libvhdx_lock_image(fd, true);
+
+	if (err == -EBUSY)
+		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
+	else if (err)
+		warnx("%s: cannot be locked, and so may be in use: %s; remove it first", path,
+		      strerror(-err));
+	else if (is_written_to(fd))
+		warnx("%s: is in use: another process or a loop device has it open for writing; stop it first",
+		      path);
+	else if (!is_still(path, fd))
+		warnx("%s: was replaced by another process just now", path);
+	else
+		return 0;
+	return -1;
+}
+
+/* May @path, which exists, be replaced? Keeps the lock until the process ends. */
 static int check_replace(const char *path, struct stat *st)
 {
 	int fd = open_regular_file(path, O_RDONLY);
@@ -196,11 +246,7 @@ static int check_replace(const char *path, struct stat *st)
 		warn("%s", path);
 		return -1;
 	}
-	if (libvhdx_lock_image(fd, true) == -EBUSY) {
-		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
-		return -1;
-	}
-	return 0;
+	return check_unused(path, fd);
 }
 
 /**
@@ -208,7 +254,7 @@ static int check_replace(const char *path, struct stat *st)
  * @path: what it will be called, links resolved
  * @temp: what it is called, in the same directory
  * @mode: its permissions
- * @replace: something of that name may be replaced
+ * @replace: it was there, and may be replaced
  */
 struct output {
 	char	*path;
@@ -225,8 +271,8 @@ static int output_prepare(struct output *out, const char *path, bool force)
 
 	umask(mask);
 	out->mode = 0666 & ~mask;
-	out->replace = force;
 	out->path = realpath(path, NULL);
+	out->replace = out->path;
 	if (!out->path) {
 		/* No such file, which is as it should be, or no directory. */
 		out->path = strdup(path);
@@ -324,9 +370,38 @@ out_free:
 	return status;
 }
 
+/*
+ * A file that is to be replaced must not be one of those that the child needs:
+ * the open @img in @t and its parents. They are left in @parents, to be closed
+ * when the child is there, since locks last as long.
+ */
+static int check_chain(const char *path, const char *parent, const struct target *t,
+		       const struct libvhdx_image *img, struct parents *parents)
+{
+	const struct parent_options opt = { .nr_files = 0 };
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	int ret = -1;
+
+	parents->nr = 0;
+	if (fd < 0)
+		return 0;	/* nothing to replace */
+	if (same_file(fd, t->fd))
+		warnx("%s: is the parent, and cannot be replaced by its child", path);
+	else if (parents_open(parents, parent, t->fd, img, &opt))
+		warnx("%s: is not replaced: it may be one of the parents of %s; remove it first if it is not",
+		      path, parent);
+	else if (parents_have(parents, fd))
+		warnx("%s: is a parent of %s, and cannot be replaced", path, parent);
+	else
+		ret = 0;
+	close(fd);
+	return ret;
+}
+
 /* The parent stays open, and so locked, until its child is there. */
 static int create_of(const char *path, struct request *rq, struct target *t)
 {
+	struct parents parents = { .nr = 0 };
 	struct libvhdx_image img;
 	int status = EXIT_FAILURE;
 	void *buf;
@@ -336,11 +411,13 @@ static int create_of(const char *path, struct request *rq, struct target *t)
 	buf = malloc(LIBVHDX_LOCATOR_MAX);
 	if (!buf)
 		err(EXIT_FAILURE, NULL);
-	if (!make_locator(rq, path, t, &img, buf)) {
+	if (!make_locator(rq, path, t, &img, buf) &&
+	    (!rq->force || !check_chain(path, rq->parent, t, &img, &parents))) {
 		check_params(&rq->params);
 		status = create(path, &rq->params, rq->force);
 	}
 	free(buf);
+	parents_close(&parents);
 	libvhdx_image_close(&img);
 	return status;
 }

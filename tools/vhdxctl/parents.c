@@ -157,15 +157,20 @@ static struct parent *parent_find(const struct child *child, const struct parent
 	return p;
 }
 
-/* Is @p the leaf, open as @fd, or one of the parents so far? */
-static bool is_loop(const struct parents *parents, int fd, const struct parent *p)
+bool parents_have(const struct parents *parents, int fd)
 {
 	size_t i;
 
 	for (i = 0; i < parents->nr; i++)
-		if (same_file(parents->parent[i]->target.fd, p->target.fd))
+		if (same_file(parents->parent[i]->target.fd, fd))
 			return true;
-	return same_file(fd, p->target.fd);
+	return false;
+}
+
+/* Is @p the leaf, open as @fd, or one of the parents so far? */
+static bool is_loop(const struct parents *parents, int fd, const struct parent *p)
+{
+	return same_file(fd, p->target.fd) || parents_have(parents, p->target.fd);
 }
 
 /* What makes a parent that was found unfit. */

@@ -113,10 +113,15 @@ static int target_init(struct target *t, const char *path, int fd)
 	if (t->fd < 0)
 		return -1;
 	/*
-	 * A lock that cannot be had for any other reason than its being taken
-	 * (a file system without locks) must not keep anybody from looking.
+	 * That somebody has the lock must not keep anybody from looking, nor that
+	 * there is none (a file system without locks); but then nobody else is
+	 * kept from writing either.
 	 */
-	t->busy = libvhdx_lock_image(t->fd, false) == -EBUSY;
+	err = libvhdx_lock_image(t->fd, false);
+	t->busy = err == -EBUSY;
+	if (err && !t->busy)
+		warnx("%s: warning: cannot be locked: %s; nothing must write to it meanwhile",
+		      path, strerror(-err));
 	err = libvhdx_fd_file_init(&t->file, t->fd);
 	if (err) {
 		warnx("%s: %s", path, strerror(-err));

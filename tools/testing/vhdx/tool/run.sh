@@ -23,7 +23,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vhdxctl-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-nr=0 passed=0 failed=0 skipped=0
+nr=0 passed=0 failed=0 skipped=0 deny=
 
 # ktap NAME FUNCTION: one test; it fails by a status other than 0, 4 skips.
 # The function runs in a subshell: what it sets is gone afterwards.
@@ -425,6 +425,62 @@ test_open_without_proc()
 	says 'neither a regular file'
 }
 
+# refuse TEXT FILE OPTION...: FILE is not replaced, for that reason, and is unchanged.
+refuse()
+{
+	before=$(sum "$2")
+	text=$1
+	shift
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $deny "$VHDXCTL" create --force "$@"
+	says "$text"
+	[ "$(sum "$1")" = "$before" ] || fail "$1 changed"
+}
+
+# Whatever --force replaces, it is none of the images that the new one is to stand on.
+test_force_chain()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for level in "snap base" "top snap"; do
+		expect 0 "$VHDXCTL" create --parent "${level#* }.vhdx" "${level% *}.vhdx"
+	done
+	ln base.vhdx hard.vhdx
+	ln -s base.vhdx soft.vhdx
+	for old in base snap hard soft; do
+		refuse 'a parent of top.vhdx, and cannot be replaced' $old.vhdx --parent top.vhdx
+	done
+	refuse 'is the parent, and cannot be replaced' top.vhdx --parent top.vhdx
+	refuse 'is the parent, and cannot be replaced' soft.vhdx --parent hard.vhdx
+	cp base.vhdx other.vhdx
+	mv base.vhdx elsewhere.vhdx
+	refuse 'may be one of the parents' other.vhdx --parent top.vhdx
+	mv elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" create --force --parent top.vhdx other.vhdx
+	expect 0 "$VHDXCTL" info --chain --json other.vhdx
+	[ "$(json said depth)" = 4 ] || fail "depth"
+}
+
+# A file in use is not replaced, however it is used, nor one of which nobody can tell.
+test_force_in_use()
+{
+	sample old.vhdx
+	exec 8>>old.vhdx
+	refuse 'has it open for writing' old.vhdx -s 1M
+	exec 8>&-
+	hold read old.vhdx
+	refuse 'in use by another process' old.vhdx -s 1M
+	let_go
+	"$out/deny_call" lock true || skip "cannot filter system calls"
+	deny="$out/deny_call lock"
+	refuse 'cannot be locked, and so may be in use' old.vhdx -s 1M
+	for verb in info check "create new.vhdx --parent"; do
+		# shellcheck disable=SC2086 # commands
+		expect 0 $deny "$VHDXCTL" $verb old.vhdx
+		says 'old.vhdx: warning: cannot be locked'
+	done
+	expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -752,7 +808,7 @@ test_output_lost()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc
+	create_faults create_child open_devices open_without_proc force_chain force_in_use
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list completion output_lost'
