@@ -179,7 +179,9 @@ static int make_locator(struct request *rq, const char *path, const struct targe
 	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &p->locator_len,
 				   &img->hdrs.cur.data_write_guid, path, t->path);
 	if (err)
-		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
+		warnx("%s: cannot be named in %s: %s", t->path, path, err == -EILSEQ ?
+		      "in an image paths are UTF-8 without backslashes and control characters; rename it" :
+		      strerror(-err));
 	p->locator = buf;
 	return err ? -1 : 0;
 }

@@ -425,6 +425,37 @@ test_open_without_proc()
 	says 'neither a regular file'
 }
 
+# What a child says of its parent leads to it, or the child is not made.
+test_create_names()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for name in "$(printf 'a\377b')" 'back\slash' "$(printf 'new\nline')" \
+		"$(printf 'c1\302\200')"; do
+		mkdir "$name"
+		for parent in "$name.vhdx" "$name/base.vhdx"; do
+			cp base.vhdx "$parent"
+			expect 1 "$VHDXCTL" create --parent "$parent" child.vhdx
+			says 'cannot be named in child.vhdx: in an image paths are UTF-8'
+			[ ! -e child.vhdx ] || fail "a child was made"
+		done
+	done
+	for name in "$(printf 'a\303\244\360\237\222\276\357\277\275')" ' %41"' 'C:' '..a'; do
+		cp base.vhdx "$name"
+		expect 0 "$VHDXCTL" create --parent "./$name" child.vhdx
+		expect 0 "$VHDXCTL" info --chain child.vhdx
+		rm child.vhdx
+	done
+	# Through a link: the way to the parent begins at the file, not at the link.
+	mkdir -p dir/ectory
+	expect 0 "$VHDXCTL" create -s 1M dir/ectory/child.vhdx
+	ln -s dir/ectory/child.vhdx link.vhdx
+	expect 0 "$VHDXCTL" create --force --parent base.vhdx link.vhdx
+	mkdir moved
+	mv base.vhdx dir moved
+	expect 0 "$VHDXCTL" info --chain --json moved/dir/ectory/child.vhdx
+	[ "$(json said chain 1 found_by)" = relative_path ] || fail "not by relative_path"
+}
+
 # refuse TEXT FILE OPTION...: FILE is not replaced, for that reason, and is unchanged.
 refuse()
 {
@@ -808,7 +839,7 @@ test_output_lost()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc force_chain force_in_use
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list completion output_lost'
