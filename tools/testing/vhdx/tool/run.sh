@@ -767,7 +767,43 @@ test_read_only_file()
 	expect 0 "$VHDXCTL" check image.vhdx
 }
 
-# A made-up /sys/block with two devices, in a mount namespace of our own.
+# With the folder "block" as /sys/block, in a mount namespace of our own.
+in_namespace()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
+}
+
+# JSON is UTF-8 whatever files are called; tables show what the locale can.
+test_names()
+{
+	name=$(printf 'a\377\303\244\n"\001\\z\360\237\222\276.vhdx')
+	sample "$name"
+	expect 0 "$VHDXCTL" info --json "$name"
+	grep -q '\\ufffd' said || fail "what is no UTF-8 is not replaced"
+	[ "$(json said file)" = "$(printf 'a\357\277\275\303\244\n"\001\\z\360\237\222\276.vhdx')" ] ||
+		fail "name in JSON"
+	expect 0 "$VHDXCTL" check --json "$name"
+	json said file || fail "name in JSON"
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	mkdir -p block/vhdx0/vhdx
+	echo "$PWD/$name" >block/vhdx0/vhdx/backing_file
+	in_namespace true || skip "cannot mount over /sys/block"
+	for locale in C C.UTF-8 tr_TR.UTF-8; do
+		LC_ALL=$locale in_namespace "$VHDXCTL" list --json -o FILE,DISK-ID >said || fail list
+		case $(json said vhdxdevices 0 file) in
+		*"$(printf 'a\357\277\275\303\244\n')"*) ;;
+		*) fail "name in the list's JSON" ;;
+		esac
+		[ "$(json said vhdxdevices 0 disk-id)" = None ] || fail "key"
+	done
+	LC_ALL=C in_namespace "$VHDXCTL" list -n -o FILE >said
+	says '/a\\xff\\xc3\\xa4\\x0a"\\x01'
+	LC_ALL=C.UTF-8 in_namespace "$VHDXCTL" list -n -o FILE >said
+	says "$(printf '/a\\\\xff\303\244\\\\x0a"\\\\x01')"
+}
+
+# A made-up /sys/block with two devices.
 test_list()
 {
 	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
@@ -783,11 +819,6 @@ test_list()
 		echo "$PWD/image $n.vhdx" >block/vhdx$n/vhdx/backing_file
 		: >"image $n.vhdx"
 	done
-	in_namespace()
-	{
-		# shellcheck disable=SC2016 # for the inner shell
-		unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
-	}
 	in_namespace true || skip "cannot mount over /sys/block"
 	expect 0 in_namespace "$VHDXCTL" list
 	says '/dev/vhdx0 .*dynamic .*1G .*write .*32M .*image 0.vhdx'
@@ -842,7 +873,7 @@ tests='help usage create_dynamic create_fixed create_chunks create_raw_twin crea
 	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
-	no_driver read_only_file list completion output_lost'
+	no_driver read_only_file list names completion output_lost'
 
 echo "KTAP version 1"
 # shellcheck disable=SC2086 # a list
