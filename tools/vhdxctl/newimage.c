@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,32 +48,76 @@ int new_image_child(struct libvhdx_params *params, const char *path, const struc
 	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &params->locator_len,
 				   &img->hdrs.cur.data_write_guid, path, t->path);
 	if (err)
-		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
+		warnx("%s: cannot be named in %s: %s", t->path, path, err == -EILSEQ ?
+		      "in an image paths are UTF-8 without backslashes and control characters; rename it" :
+		      strerror(-err));
 	params->locator = buf;
 	return err ? -1 : 0;
 }
 
 /*
- * May @path, which exists, be replaced? Not if it is no file or in use. Keeps
- * the lock until the process ends.
+ * Has somebody the file open who writes to it? The kernel knows, whatever locks
+ * there are: a lease for reading is granted only if not. It is given back at once;
+ * that who opens the file in between sends us a signal means nothing. Where there
+ * are no leases, or not for us, the answer is no.
  */
+static bool is_written_to(int fd)
+{
+	bool written;
+
+	signal(SIGIO, SIG_IGN);
+	written = fcntl(fd, F_SETLEASE, F_RDLCK) && errno == EAGAIN;
+	if (!written)
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+	return written;
+}
+
+/* Does @path lead to the file open as @fd, which was opened by that name? */
+static bool is_still(const char *path, int fd)
+{
+	int at = open(path, O_PATH | O_CLOEXEC);
+	bool still = at >= 0 && same_file(at, fd);
+
+	if (at >= 0)
+		close(at);
+	return still;
+}
+
+/*
+ * May the file @path, open as @fd, be replaced? Not if it is in use, or if nobody
+ * can tell. Whoever had the lock before may have replaced it meanwhile.
+ */
+static int check_unused(const char *path, int fd)
+{
+	int err = libvhdx_lock_image(fd, true);
+
+	if (err == -EBUSY)
+		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
+	else if (err)
+		warnx("%s: cannot be locked, and so may be in use: %s; remove it first", path,
+		      strerror(-err));
+	else if (is_written_to(fd))
+		warnx("%s: is in use: another process or a loop device has it open for writing; stop it first",
+		      path);
+	else if (!is_still(path, fd))
+		warnx("%s: was replaced by another process just now", path);
+	else
+		return 0;
+	return -1;
+}
+
+/* May @path, which exists, be replaced? Keeps the lock until the process ends. */
 static int check_replace(const char *path, struct stat *st)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open_regular_file(path, O_RDONLY);
 
-	if (fd < 0 || fstat(fd, st)) {
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st)) {
 		warn("%s", path);
 		return -1;
 	}
-	if (!S_ISREG(st->st_mode)) {
-		warnx("%s: is not a regular file and cannot be replaced", path);
-		return -1;
-	}
-	if (libvhdx_lock_image(fd, true) == -EBUSY) {
-		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
-		return -1;
-	}
-	return 0;
+	return check_unused(path, fd);
 }
 
 /**
@@ -80,7 +125,7 @@ static int check_replace(const char *path, struct stat *st)
  * @path: what it will be called, links resolved
  * @temp: what it is called, in the same directory
  * @mode: its permissions
- * @replace: something of that name may be replaced
+ * @replace: it was there, and may be replaced
  */
 struct output {
 	char	*path;
@@ -97,8 +142,8 @@ static int output_prepare(struct output *out, const char *path, bool force)
 
 	umask(mask);
 	out->mode = 0666 & ~mask;
-	out->replace = force;
 	out->path = realpath(path, NULL);
+	out->replace = out->path;
 	if (!out->path) {
 		/* No such file, which is as it should be, or no directory. */
 		out->path = strdup(path);

@@ -23,7 +23,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vhdxctl-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-nr=0 passed=0 failed=0 skipped=0
+nr=0 passed=0 failed=0 skipped=0 deny=
 
 # ktap NAME FUNCTION: one test; it fails by a status other than 0, 4 skips.
 # The function runs in a subshell: what it sets is gone afterwards.
@@ -368,6 +368,152 @@ test_create_child()
 	expect 0 "$VHDXCTL" info --chain --parent-dir dir child.vhdx
 }
 
+# unopened STATUS FILE COMMAND...: FILE is made a socket, which cannot be opened:
+# that it is refused for what it is shows that nothing was opened before.
+unopened()
+{
+	rm -f "$2"
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$2"
+	want=$1
+	shift 2
+	expect "$want" "$@"
+	says 'regular file'
+}
+
+# To open a device may do something: a watchdog begins to count. What is neither a
+# file nor a block device is not opened at all, and what a locator leads to is
+# opened only if it is a regular file.
+test_open_devices()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	mv base.vhdx elsewhere.vhdx
+	for verb in info dump attach "create -s 1M --force" "create child2.vhdx --parent"; do
+		# shellcheck disable=SC2086 # a command
+		unopened 1 socket "$VHDXCTL" $verb socket
+	done
+	unopened 8 socket "$VHDXCTL" check socket
+	unopened 1 socket "$VHDXCTL" info --chain --parent socket child.vhdx
+	unopened 1 base.vhdx "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	unopened 1 base.vhdx "$VHDXCTL" attach --read-only child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	rm base.vhdx
+	ln -s elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" info --chain child.vhdx
+	rm base.vhdx
+	mknod base.vhdx b 240 0 || skip "cannot make a device node"
+	expect 1 "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+}
+
+# Files are opened by way of /proc, and without it all the same. ASan needs /proc,
+# so this is for the program that is installed.
+test_open_without_proc()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	VHDXCTL=$top/build/vhdxctl
+	make -s -C "$top" tools
+	sample image.vhdx
+	without_proc()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - "$@"
+	}
+	without_proc true || skip "cannot mount over /proc"
+	expect 0 without_proc "$VHDXCTL" info image.vhdx
+	expect 1 without_proc "$VHDXCTL" info /dev/null
+	says 'neither a regular file'
+}
+
+# What a child says of its parent leads to it, or the child is not made.
+test_create_names()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for name in "$(printf 'a\377b')" 'back\slash' "$(printf 'new\nline')" \
+		"$(printf 'c1\302\200')"; do
+		mkdir "$name"
+		for parent in "$name.vhdx" "$name/base.vhdx"; do
+			cp base.vhdx "$parent"
+			expect 1 "$VHDXCTL" create --parent "$parent" child.vhdx
+			says 'cannot be named in child.vhdx: in an image paths are UTF-8'
+			[ ! -e child.vhdx ] || fail "a child was made"
+		done
+	done
+	for name in "$(printf 'a\303\244\360\237\222\276\357\277\275')" ' %41"' 'C:' '..a'; do
+		cp base.vhdx "$name"
+		expect 0 "$VHDXCTL" create --parent "./$name" child.vhdx
+		expect 0 "$VHDXCTL" info --chain child.vhdx
+		rm child.vhdx
+	done
+	# Through a link: the way to the parent begins at the file, not at the link.
+	mkdir -p dir/ectory
+	expect 0 "$VHDXCTL" create -s 1M dir/ectory/child.vhdx
+	ln -s dir/ectory/child.vhdx link.vhdx
+	expect 0 "$VHDXCTL" create --force --parent base.vhdx link.vhdx
+	mkdir moved
+	mv base.vhdx dir moved
+	expect 0 "$VHDXCTL" info --chain --json moved/dir/ectory/child.vhdx
+	[ "$(json said chain 1 found_by)" = relative_path ] || fail "not by relative_path"
+}
+
+# refuse TEXT FILE OPTION...: FILE is not replaced, for that reason, and is unchanged.
+refuse()
+{
+	before=$(sum "$2")
+	text=$1
+	shift
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $deny "$VHDXCTL" create --force "$@"
+	says "$text"
+	[ "$(sum "$1")" = "$before" ] || fail "$1 changed"
+}
+
+# Whatever --force replaces, it is none of the images that the new one is to stand on.
+test_force_chain()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for level in "snap base" "top snap"; do
+		expect 0 "$VHDXCTL" create --parent "${level#* }.vhdx" "${level% *}.vhdx"
+	done
+	ln base.vhdx hard.vhdx
+	ln -s base.vhdx soft.vhdx
+	for old in base snap hard soft; do
+		refuse 'a parent of top.vhdx, and cannot be replaced' $old.vhdx --parent top.vhdx
+	done
+	refuse 'is the parent, and cannot be replaced' top.vhdx --parent top.vhdx
+	refuse 'is the parent, and cannot be replaced' soft.vhdx --parent hard.vhdx
+	cp base.vhdx other.vhdx
+	mv base.vhdx elsewhere.vhdx
+	refuse 'may be one of the parents' other.vhdx --parent top.vhdx
+	mv elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" create --force --parent top.vhdx other.vhdx
+	expect 0 "$VHDXCTL" info --chain --json other.vhdx
+	[ "$(json said depth)" = 4 ] || fail "depth"
+}
+
+# A file in use is not replaced, however it is used, nor one of which nobody can tell.
+test_force_in_use()
+{
+	sample old.vhdx
+	exec 8>>old.vhdx
+	refuse 'has it open for writing' old.vhdx -s 1M
+	exec 8>&-
+	hold read old.vhdx
+	refuse 'in use by another process' old.vhdx -s 1M
+	let_go
+	"$out/deny_call" lock true || skip "cannot filter system calls"
+	deny="$out/deny_call lock"
+	refuse 'cannot be locked, and so may be in use' old.vhdx -s 1M
+	for verb in info check "create new.vhdx --parent"; do
+		# shellcheck disable=SC2086 # commands
+		expect 0 $deny "$VHDXCTL" $verb old.vhdx
+		says 'old.vhdx: warning: cannot be locked'
+	done
+	expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -651,7 +797,43 @@ test_read_only_file()
 	expect 0 "$VHDXCTL" check image.vhdx
 }
 
-# A made-up /sys/block with two devices, in a mount namespace of our own.
+# With the folder "block" as /sys/block, in a mount namespace of our own.
+in_namespace()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
+}
+
+# JSON is UTF-8 whatever files are called; tables show what the locale can.
+test_names()
+{
+	name=$(printf 'a\377\303\244\n"\001\\z\360\237\222\276.vhdx')
+	sample "$name"
+	expect 0 "$VHDXCTL" info --json "$name"
+	grep -q '\\ufffd' said || fail "what is no UTF-8 is not replaced"
+	[ "$(json said file)" = "$(printf 'a\357\277\275\303\244\n"\001\\z\360\237\222\276.vhdx')" ] ||
+		fail "name in JSON"
+	expect 0 "$VHDXCTL" check --json "$name"
+	json said file || fail "name in JSON"
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	mkdir -p block/vhdx0/vhdx
+	echo "$PWD/$name" >block/vhdx0/vhdx/backing_file
+	in_namespace true || skip "cannot mount over /sys/block"
+	for locale in C C.UTF-8 tr_TR.UTF-8; do
+		LC_ALL=$locale in_namespace "$VHDXCTL" list --json -o FILE,DISK-ID >said || fail list
+		case $(json said vhdxdevices 0 file) in
+		*"$(printf 'a\357\277\275\303\244\n')"*) ;;
+		*) fail "name in the list's JSON" ;;
+		esac
+		[ "$(json said vhdxdevices 0 disk-id)" = None ] || fail "key"
+	done
+	LC_ALL=C in_namespace "$VHDXCTL" list -n -o FILE >said
+	says '/a\\xff\\xc3\\xa4\\x0a"\\x01'
+	LC_ALL=C.UTF-8 in_namespace "$VHDXCTL" list -n -o FILE >said
+	says "$(printf '/a\\\\xff\303\244\\\\x0a"\\\\x01')"
+}
+
+# A made-up /sys/block with two devices.
 test_list()
 {
 	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
@@ -667,11 +849,6 @@ test_list()
 		echo "$PWD/image $n.vhdx" >block/vhdx$n/vhdx/backing_file
 		: >"image $n.vhdx"
 	done
-	in_namespace()
-	{
-		# shellcheck disable=SC2016 # for the inner shell
-		unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
-	}
 	in_namespace true || skip "cannot mount over /sys/block"
 	expect 0 in_namespace "$VHDXCTL" list
 	says '/dev/vhdx0 .*dynamic .*1G .*write .*32M .*image 0.vhdx'
@@ -730,9 +907,10 @@ test_output_lost()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names
+	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
-	no_driver snapshot read_only_file list completion output_lost'
+	no_driver snapshot read_only_file list names completion output_lost'
 
 echo "KTAP version 1"
 # shellcheck disable=SC2086 # a list
