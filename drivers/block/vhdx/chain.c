@@ -12,6 +12,7 @@
 
 #include "chain.h"
 #include "extent.h"
+#include "file.h"
 #include "format/geometry.h"
 #include "format/text.h"
 #include "image.h"
@@ -87,7 +88,7 @@ static void chain_close_image(struct chain_link *link)
 		return;
 	}
 	vhdx_parent_put(link->parent);
-	fput(link->file);
+	vhdx_file_put(link->file);
 }
 
 /* Close the images from index @i on, the leaf first. */

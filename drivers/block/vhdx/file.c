@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/vmalloc.h>
@@ -90,10 +91,18 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	return ret;
 }
 
+void vhdx_file_put(struct file *filp)
+{
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(filp);
+	else
+		fput(filp);
+}
+
 void vhdx_file_close(struct vhdx_file *file)
 {
-	fput(file->filp);
-	fput(file->owner);
+	vhdx_file_put(file->filp);
+	vhdx_file_put(file->owner);
 	file->filp = NULL;
 }
 

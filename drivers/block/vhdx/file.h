@@ -60,7 +60,18 @@ enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
  */
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
 
-/* Drop the reference. May sleep for long: the last user closes the file. */
+/*
+ * Drop a reference that is perhaps the last. A kernel thread would leave that to
+ * another one, for later: who was told that the image is detached would find its
+ * file open and locked, and the file system busy. Here it is done on return. May
+ * sleep for long.
+ */
+void vhdx_file_put(struct file *filp);
+
+/*
+ * Drop the references. May sleep for long: the last user closes the file. In a
+ * kernel thread that is done on return, else when the task returns to user space.
+ */
 void vhdx_file_close(struct vhdx_file *file);
 
 /*
