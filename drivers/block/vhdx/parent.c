@@ -83,30 +83,38 @@ static struct vhdx_parent *parents_enter(struct vhdx_parent *new, struct file *f
 	return parent;
 }
 
-static struct vhdx_parent *parent_open(struct file *file,
-				       const struct vhdx_image_options *child_opt,
-				       struct vhdx_finding *fd)
+static struct vhdx_image *parent_open_image(struct file *file,
+					    const struct vhdx_image_options *child_opt,
+					    struct vhdx_finding *fd)
 {
-	struct vhdx_parent *parent = kzalloc(sizeof(*parent), GFP_KERNEL);
 	struct vhdx_image_options opt = {
 		.dio	= child_opt->dio,
 		.parent	= child_opt->parent,
 	};
 	char name[VHDX_IMAGE_NAME_LEN];
 
-	if (!parent)
-		return ERR_PTR(-ENOMEM);
 	snprintf(name, sizeof(name), "parent %pD", file);
 	opt.name = name;
-	refcount_set(&parent->ref, 1);
-	parent->dio = opt.dio;
-	parent->img = vhdx_image_open(file, &opt, fd);
-	if (IS_ERR(parent->img)) {
-		struct vhdx_image *img = parent->img;
+	return vhdx_image_open(file, &opt, fd);
+}
 
+static struct vhdx_parent *parent_open(struct file *file,
+				       const struct vhdx_image_options *opt,
+				       struct vhdx_finding *fd)
+{
+	struct vhdx_parent *parent = kzalloc(sizeof(*parent), GFP_KERNEL);
+	struct vhdx_image *img;
+
+	if (!parent)
+		return ERR_PTR(-ENOMEM);
+	img = parent_open_image(file, opt, fd);
+	if (IS_ERR(img)) {
 		kfree(parent);
 		return ERR_CAST(img);
 	}
+	refcount_set(&parent->ref, 1);
+	parent->dio = opt->dio;
+	parent->img = img;
 	return parent;
 }
 

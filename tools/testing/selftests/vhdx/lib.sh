@@ -357,6 +357,18 @@ log_idle() {
 	echo "$1" >$parameter
 }
 
+# make_dirty: base.vhdx, with content; dirty.vhdx, a copy of it from before its log
+# was emptied; and raw, what both show
+make_dirty() {
+	create base.vhdx 24M --block-size 1M && attach base.vhdx || return 1
+	dd if=/dev/urandom of="$DEV" bs=1M count=9 seek=3 oflag=direct status=none
+	sync "$DEV"
+	cp --sparse=always base.vhdx dirty.vhdx
+	cp "$DEV" raw
+	detach
+	equal "the log is dirty" dirty "$(model --info "$PWD/dirty.vhdx" | sed -n 's/^log //p')"
+}
+
 # attr NAME: one value of the attached image
 attr() {
 	cat "$SYS/vhdx/$1"

@@ -35,15 +35,8 @@ overwrites() {
 }
 
 mount -t tmpfs -o size=64m none room
-create base.vhdx 24M --block-size 1M
-attach base.vhdx
-dd if=/dev/urandom of="$DEV" bs=1M count=9 seek=3 oflag=direct status=none
-sync "$DEV"
-cp --sparse=always base.vhdx dirty.vhdx
-cp "$DEV" raw
-detach
+make_dirty
 vhdxctl create --parent base.vhdx child.vhdx
-equal "the log is dirty" dirty "$(model --info "$WORK/dirty.vhdx" | sed -n 's/^log //p')"
 overwrites "of a clean image" base.vhdx
 overwrites "of a dirty image" dirty.vhdx
 overwrites "of a child" child.vhdx

@@ -150,15 +150,8 @@ run "afterwards it is" attach -r 1.vhdx
 detach
 
 # A parent that was cut off is replayed in memory and stays as it is.
-create new.vhdx 16M --block-size 1M
-attach new.vhdx
-dd if=/dev/urandom of="$DEV" bs=1M count=3 seek=5 oflag=direct status=none
-sync "$DEV"
-cp --sparse=always new.vhdx dirty.vhdx
-cp "$DEV" raw
-detach
+make_dirty
 vhdxctl create --parent dirty.vhdx of-dirty.vhdx
-equal "the parent is dirty" "dirty" "$(model --info "$WORK/dirty.vhdx" | sed -n 's/^log //p')"
 before=$(model --sum "$WORK/dirty.vhdx")
 attach of-dirty.vhdx
 run "a dirty parent shows what its log says" cmp "$DEV" raw

@@ -22,13 +22,7 @@ reads() {
 }
 
 # A dirty parent, and children of it; "grand" is one of a child.
-create base.vhdx 24M --block-size 1M
-attach base.vhdx
-dd if=/dev/urandom of="$DEV" bs=1M count=9 seek=3 oflag=direct status=none
-sync "$DEV"
-cp --sparse=always base.vhdx dirty.vhdx
-cp "$DEV" raw
-detach
+make_dirty
 for n in {1..4}; do
 	vhdxctl create --parent dirty.vhdx "$n.vhdx"
 done
