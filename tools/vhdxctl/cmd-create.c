@@ -323,7 +323,7 @@ static int output_publish(const struct output *out)
 		if (!err)
 			err = unlink(out->temp);
 	}
-	return err ? err : sync_directory(out->path);
+	return err;
 }
 
 static int output_write(const struct output *out, int fd, const char *path,
@@ -362,6 +362,9 @@ static int create(const char *path, const struct libvhdx_params *params, bool fo
 	} else if (output_publish(&out)) {
 		warn("%s", path);
 		unlink(out.temp);
+	} else if (sync_directory(out.path)) {
+		warn("%s: was made, but a power cut may undo that; its directory cannot be made stable",
+		     path);
 	} else {
 		status = EXIT_SUCCESS;
 	}

@@ -512,6 +512,15 @@ test_force_in_use()
 	expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
 }
 
+# The image is in place, and the message says so.
+test_create_unstable()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	expect 1 "$out/deny_call" directory "$VHDXCTL" create -s 1M image.vhdx
+	says 'image.vhdx: was made, but a power cut may undo that'
+	expect 0 "$VHDXCTL" check image.vhdx
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -870,7 +879,7 @@ test_output_lost()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list names completion output_lost'
