@@ -346,7 +346,7 @@ static void parse(struct listing *l, int argc, char **argv)
 			break;
 		case 'h':
 			list_help();
-			exit(EXIT_SUCCESS);
+			command_exit(&cmd_list);
 		default:
 			command_other_option(&cmd_list, c);
 		}

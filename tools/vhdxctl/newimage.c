@@ -192,7 +192,7 @@ static int output_publish(const struct output *out)
 		if (!err)
 			err = unlink(out->temp);
 	}
-	return err ? err : sync_directory(out->path);
+	return err;
 }
 
 static int output_write(const struct output *out, int fd, const char *path,
@@ -231,6 +231,9 @@ int new_image(const char *path, const struct libvhdx_params *params, bool force)
 	} else if (output_publish(&out)) {
 		warn("%s", path);
 		unlink(out.temp);
+	} else if (sync_directory(out.path)) {
+		warn("%s: was made, but a power cut may undo that; its directory cannot be made stable",
+		     path);
 	} else {
 		status = 0;
 	}

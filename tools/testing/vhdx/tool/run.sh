@@ -514,6 +514,15 @@ test_force_in_use()
 	expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
 }
 
+# The image is in place, and the message says so.
+test_create_unstable()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	expect 1 "$out/deny_call" directory "$VHDXCTL" create -s 1M image.vhdx
+	says 'image.vhdx: was made, but a power cut may undo that'
+	expect 0 "$VHDXCTL" check image.vhdx
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -897,20 +906,58 @@ test_completion()
 	[ "$(cat said)" = BLOCK-SIZE ] || fail "column: $(cat said)"
 }
 
+# One line for each: exit status when the output is lost, and the command.
 test_output_lost()
 {
 	[ -e /dev/full ] || skip "no /dev/full"
 	sample image.vhdx
-	"$VHDXCTL" info image.vhdx >/dev/full && fail "info did not notice"
-	"$VHDXCTL" --help >/dev/full && fail "help did not notice"
-	true
+	while read -r want command; do
+		for lost in full closed; do
+			status=0
+			# shellcheck disable=SC2086 # a command
+			if [ $lost = full ]; then
+				"$VHDXCTL" $command >/dev/full
+			else
+				"$VHDXCTL" $command >&-
+			fi || status=$?
+			[ $status = "$want" ] || fail "exit status $status, not $want: $command"
+		done
+	done <<-EOF
+		1 info image.vhdx
+		1 info --json image.vhdx
+		1 dump --bat image.vhdx
+		1 list --json
+		8 check image.vhdx
+		8 check --json image.vhdx
+		1 --help
+		1 --version
+		1 info --help
+		1 list --help
+		1 create --version
+		8 check --help
+		0 create --force -s 1M new.vhdx
+	EOF
+}
+
+# No image gets the number of a stream that is closed, and what is printed there.
+test_closed_streams()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	for closed in '2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+		rm -f new.vhdx
+		sh -c "'$out/deny_call' directory '$VHDXCTL' create -s 1M new.vhdx $closed" &&
+			fail "the directory was not denied"
+		expect 0 "$VHDXCTL" check new.vhdx
+		says 'no errors, 0 notes'
+	done
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
-	no_driver snapshot read_only_file list names completion output_lost'
+	no_driver snapshot read_only_file list names completion output_lost
+	closed_streams'
 
 echo "KTAP version 1"
 # shellcheck disable=SC2086 # a list
