@@ -156,6 +156,23 @@ int device_number(const char *name)
 	return n == -1 ? -ENOENT : n;
 }
 
+/* A path as sysfs shows it, where a newline is "\012"; in place. NULL stays NULL. */
+static char *unescape(char *path)
+{
+	char *from, *to;
+	unsigned int c;
+
+	for (from = to = path; from && *from; *to++ = *from++) {
+		if (*from == '\\' && sscanf(from + 1, "%3o", &c) == 1) {
+			from += 3;
+			*from = (char)c;
+		}
+	}
+	if (to)
+		*to = '\0';
+	return path;
+}
+
 char *device_snapshot_of(int number)
 {
 	static const char deleted[] = " (deleted)";
@@ -174,13 +191,13 @@ char *device_snapshot_of(int number)
 	return parents;
 }
 
-/* By identity, not by name. @file, which is freed, may be NULL. */
+/* By identity, not by name. @file, as sysfs shows it, is freed; it may be NULL. */
 static bool is_file(char *file, const char *path)
 {
 	struct stat a, b;
 	bool same;
 
-	same = file && !stat(file, &a) && !stat(path, &b) &&
+	same = unescape(file) && !stat(file, &a) && !stat(path, &b) &&
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 	free(file);
 	return same;

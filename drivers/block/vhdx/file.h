@@ -6,8 +6,8 @@
  * task context that may sleep and that runs in a noio scope, never from
  * ->queue_rq. I/O is direct when the file can do it for the image's sectors,
  * else through the page cache. What is read and replayed while the image is
- * being opened always goes through the page cache: until the metadata has
- * been read nobody knows the sector size. The kernel keeps the two coherent.
+ * being opened goes through the page cache (headers may not): until the metadata
+ * has been read nobody knows the sector size. The kernel keeps the two coherent.
  */
 #ifndef VHDX_FILE_H
 #define VHDX_FILE_H
@@ -170,6 +170,20 @@ int vhdx_file_flush(struct vhdx_file *file);
  * before the next flush. The caller serialises.
  */
 int vhdx_file_resize(struct vhdx_file *file, u64 size);
+
+/*
+ * Could the file have @size bytes, and the task write the last of them? -EFBIG or,
+ * for a block device, -ENOSPC if not, as vhdx_file_resize() and writing would find
+ * in the middle of it. Sends no signal, never sleeps.
+ */
+int vhdx_file_fits(const struct vhdx_file *file, u64 size);
+
+/*
+ * Make the @len bytes at @off, all in the file, read as zeros, without needing
+ * space for them. Not stable before the next flush. A negative errno where the
+ * file system cannot; then it is to be done by writing. May sleep.
+ */
+int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len);
 
 /*
  * Does VHDX_IO_FUA make the write itself stable, at the cost of no more than
