@@ -29,6 +29,13 @@ static void inherit(struct libvhdx_params *p, const struct vhdx_metadata *md)
 	p->disk_id = md->disk_id;
 }
 
+static const char *why_unnamed(int err)
+{
+	if (err == -EILSEQ)
+		return "in an image paths are UTF-8 without backslashes and control characters; rename it";
+	return strerror(-err);
+}
+
 int new_image_child(struct libvhdx_params *params, const char *path, const struct target *t,
 		    const struct libvhdx_image *img, void *buf)
 {
@@ -48,9 +55,7 @@ int new_image_child(struct libvhdx_params *params, const char *path, const struc
 	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &params->locator_len,
 				   &img->hdrs.cur.data_write_guid, path, t->path);
 	if (err)
-		warnx("%s: cannot be named in %s: %s", t->path, path, err == -EILSEQ ?
-		      "in an image paths are UTF-8 without backslashes and control characters; rename it" :
-		      strerror(-err));
+		warnx("%s: cannot be named in %s: %s", t->path, path, why_unnamed(err));
 	params->locator = buf;
 	return err ? -1 : 0;
 }
