@@ -32,7 +32,7 @@ static void inherit(struct libvhdx_params *p, const struct vhdx_metadata *md)
 static const char *why_unnamed(int err)
 {
 	if (err == -EILSEQ)
-		return "in an image paths are UTF-8 without backslashes and control characters; rename it";
+		return "only UTF-8 without backslashes and control characters can be; rename it";
 	return strerror(-err);
 }
 

@@ -263,13 +263,13 @@ def log_target_beyond__sector(b):
     return b.log_off + log.add([data_desc(b.file_size, bytes(PAGE))], tail=0)
 
 
-@recipe(log_len=4 * MIB)
+@recipe(RO, log_len=4 * MIB)
 def log_too_complex(b):
     dirty(b, [zero_desc(TIB + n * 2 * PAGE, PAGE) for n in range(70000)], last=2 * TIB)
     return None
 
 
-@recipe(log_len=4 * MIB)
+@recipe(RO, log_len=4 * MIB)
 def log_too_complex__repeated(b):
     """Few enough in the end, but each one more would have all of them sorted."""
     dirty(b, [zero_desc(TIB + n % 40000 * 2 * PAGE, PAGE) for n in range(70000)],
