@@ -422,6 +422,13 @@ static bool file_would_wait(struct vhdx_file *file, unsigned int flags)
 	return (flags & VHDX_IO_WRITE) && vhdx_file_is_frozen(file);
 }
 
+/* Nothing was begun. Who waits for the transfer looks at its result. */
+static void file_io_refuse(struct vhdx_file_io *io, int err)
+{
+	io->ret = err;
+	io->done(io, err);
+}
+
 void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 		      struct iov_iter *iter, u64 off, unsigned int flags,
 		      u16 ioprio)
@@ -429,11 +436,11 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 	ssize_t ret;
 
 	if (file_would_wait(file, flags)) {
-		io->done(io, -EAGAIN);
+		file_io_refuse(io, -EAGAIN);
 		return;
 	}
 	if ((flags & VHDX_IO_WRITE) && file_was_cut(file, off, iov_iter_count(iter))) {
-		io->done(io, -ESTALE);
+		file_io_refuse(io, -ESTALE);
 		return;
 	}
 	io->iocb = (struct kiocb){

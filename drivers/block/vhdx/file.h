@@ -124,7 +124,7 @@ int vhdx_file_pwrite(struct vhdx_file *file, u64 off, const void *buf, u32 len);
  * @done: called exactly once with the byte count or a negative errno, from
  *	any context that may complete block I/O, interrupts included
  * @ref: submitter and completion both hold one; the last calls @done
- * @ret: the result on its way to @done
+ * @ret: the result, also while @done runs and after it
  */
 struct vhdx_file_io {
 	struct kiocb	iocb;
