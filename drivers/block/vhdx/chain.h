@@ -59,8 +59,8 @@ int vhdx_chain_map_write(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait
 int vhdx_chain_allocate(struct vhdx_chain *chain, u64 pos);
 
 /*
- * The @len bytes at @pos, found unmarked, were written to their place: from now
- * on they are what is read. Sleeps. An error means that the write failed.
+ * The @len bytes at @pos, whole sectors found unmarked, were written to their
+ * place: from now on they are what is read. Sleeps. An error means that the write failed.
  */
 int vhdx_chain_mark(struct vhdx_chain *chain, u64 pos, u32 len);
 
