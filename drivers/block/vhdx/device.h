@@ -161,7 +161,8 @@ int vhdx_device_begin_remove(struct vhdx_device *dev, bool lazy);
 /*
  * Remove the disk, finish writing, close the images. The device is gone in any
  * case; an error says that the last writes or the clean-up of the log failed.
- * The caller's reference stays.
+ * The caller's reference stays. Context: a task without signals and limits of a
+ * user, which a file system might heed in the middle of it.
  */
 int vhdx_device_remove(struct vhdx_device *dev);
 

@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/vmalloc.h>
@@ -90,10 +91,23 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	return ret;
 }
 
+/*
+ * The last fput() of a kernel thread is left to another one, for later: who was
+ * told that the image is detached would find it open and locked, and its file
+ * system busy.
+ */
+static void file_put(struct file *filp)
+{
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(filp);
+	else
+		fput(filp);
+}
+
 void vhdx_file_close(struct vhdx_file *file)
 {
-	fput(file->filp);
-	fput(file->owner);
+	file_put(file->filp);
+	file_put(file->owner);
 	file->filp = NULL;
 }
 

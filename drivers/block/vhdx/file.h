@@ -60,7 +60,10 @@ enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
  */
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
 
-/* Drop the reference. May sleep for long: the last user closes the file. */
+/*
+ * Drop the references. May sleep for long: the last user closes the file. In a
+ * kernel thread that is done on return, else when the task returns to user space.
+ */
 void vhdx_file_close(struct vhdx_file *file);
 
 /*

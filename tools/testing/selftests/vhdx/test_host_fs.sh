@@ -5,10 +5,10 @@
 . "$(dirname -- "$0")/lib.sh"
 setup
 
-# fresh: a new image on the file system, its first 4 MiB written, attached
+# fresh [OPTION]...: a new image on the file system, its first 4 MiB written, attached
 fresh() {
 	rm -f "$MNT/a.vhdx"
-	create "$MNT/a.vhdx" 128M --block-size 1M && attach "$MNT/a.vhdx" && put 0 4
+	create "$MNT/a.vhdx" 128M --block-size 1M && attach "$@" "$MNT/a.vhdx" && put 0 4
 }
 
 good() {
@@ -68,6 +68,46 @@ try_freeze() {
 	run "$type: thawed: content" good 10
 }
 
+# eventually COMMAND...: it succeeds after a while
+eventually() {
+	local _
+
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	"$@"
+}
+
+# Who asked for a detach is killed when it has begun, and before it has written
+# anything. Of what was written last the log knows nothing yet.
+try_kill() {
+	local type=$1 option=$2 pid
+
+	fresh "$option" && dd if="$WORK/data" of="$DEV" bs=1M seek=10 count=2 oflag=direct \
+		status=none || return
+	fsfreeze -f "$MNT" || { detach; return; }
+	settle
+	vhdxctl detach "$DEV" &
+	pid=$!
+	sleep 0.2
+	kill -KILL $pid
+	run "$type, $option: killed: who waits for a detach" ends $pid
+	wait $pid
+	fsfreeze -u "$MNT"
+	run "$type, $option: killed: the detach goes on" eventually accepted "$MNT/a.vhdx"
+	run "$type, $option: killed: content" good 10
+}
+
+# The caller may not write files of more than 1 KiB.
+try_limit() {
+	fresh --direct-io=off || return
+	settle
+	(ulimit -f 1; vhdxctl detach "$DEV") >"$WORK/detach" 2>&1
+	equal "$1: limit: detach" 0 $?
+	run "$1: limit: content" good 0
+}
+
 try_lazy_umount() {
 	local type=$1
 
@@ -125,6 +165,9 @@ for type in ext4 xfs; do
 	fi
 	try_remount $type
 	try_freeze $type
+	try_kill $type --direct-io=off
+	try_kill $type --direct-io=auto
+	try_limit $type
 	try_lazy_umount $type
 	try_shutdown $type
 	umount "$MNT"
