@@ -842,7 +842,10 @@ test_list()
 	expect 0 in_namespace "$VHDXCTL" list --raw -n -o +MAJ:MIN /dev/vhdx0
 	says '259:0$'
 	expect 0 in_namespace "$VHDXCTL" list --output-all --json
-	expect 1 in_namespace "$VHDXCTL" list /dev/vhdx5
+	for name in /dev/vhdx5 /dev/vhdx00 vhdx010 /dev/vhdx /dev/vhdx-1 vhdx4294967296; do
+		expect 1 in_namespace "$VHDXCTL" list $name
+		says "$name: is neither a VHDX device"
+	done
 	expect 1 in_namespace "$VHDXCTL" attach "image 0.vhdx"
 }
 
