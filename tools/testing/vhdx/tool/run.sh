@@ -870,6 +870,9 @@ test_completion()
 	[ "$(cat said)" = fixed ] || fail "value: $(cat said)"
 	complete_words list -o BLOCK
 	[ "$(cat said)" = BLOCK-SIZE ] || fail "column: $(cat said)"
+	: >'an image *.vhdx'
+	complete_words attach an
+	[ "$(cat said)" = 'an image *.vhdx' ] || fail "file: $(cat said)"
 }
 
 # One line for each: exit status when the output is lost, and the command.
