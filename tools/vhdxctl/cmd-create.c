@@ -256,12 +256,16 @@ static int check_replace(const char *path, struct stat *st)
  * @path: what it will be called, links resolved
  * @temp: what it is called, in the same directory
  * @mode: its permissions
+ * @uid: its owner, where one is replaced
+ * @gid: and group
  * @replace: it was there, and may be replaced
  */
 struct output {
 	char	*path;
 	char	*temp;
 	mode_t	mode;
+	uid_t	uid;
+	gid_t	gid;
 	bool	replace;
 };
 
@@ -281,7 +285,9 @@ static int output_prepare(struct output *out, const char *path, bool force)
 	} else if (force) {
 		if (check_replace(path, &st))
 			return -1;
-		out->mode = st.st_mode & 07777;
+		out->mode = st.st_mode & 0777;
+		out->uid = st.st_uid;
+		out->gid = st.st_gid;
 	} else {
 		warnx("%s: exists; use --force to replace it", path);
 		return -1;
@@ -326,6 +332,14 @@ static int output_publish(const struct output *out)
 	return err;
 }
 
+/* The owner stays, but only root can give a file away; whoever cannot is the owner now. */
+static int set_access(const struct output *out, int fd)
+{
+	if (out->replace && fchown(fd, out->uid, out->gid) && errno != EPERM && errno != EINVAL)
+		return -errno;
+	return fchmod(fd, out->mode) ? -errno : 0;
+}
+
 static int output_write(const struct output *out, int fd, const char *path,
 			const struct libvhdx_params *params)
 {
@@ -333,8 +347,8 @@ static int output_write(const struct output *out, int fd, const char *path,
 	struct libvhdx_fd_file file;
 	int err = libvhdx_fd_file_init(&file, fd);
 
-	if (!err && fchmod(fd, out->mode))
-		err = -errno;
+	if (!err)
+		err = set_access(out, fd);
 	if (!err)
 		err = libvhdx_create(&file.file, params, &finding);
 	if (err) {

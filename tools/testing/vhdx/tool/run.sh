@@ -300,6 +300,10 @@ test_create_refusals()
 	[ -L link.vhdx ] || fail "the link was replaced"
 	[ "$(stat -c %a old.vhdx)" = 640 ] || fail "the permissions changed"
 	expect 0 "$VHDXCTL" check old.vhdx
+	if [ "$(id -u)" = 0 ] && chown 1:2 old.vhdx && chmod 4644 old.vhdx; then
+		expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+		[ "$(stat -c %u:%g:%a old.vhdx)" = 1:2:644 ] || fail "the owner changed"
+	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
 	[ "$(find . -name '*.vhdx.*')" = "" ] || fail "temporary files are left"
