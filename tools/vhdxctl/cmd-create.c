@@ -269,6 +269,18 @@ struct output {
 	bool	replace;
 };
 
+/* A name of its own, since one with something behind it might be too long. */
+static int name_temp(struct output *out)
+{
+	const char *slash = strrchr(out->path, '/');
+	int dir = slash ? (int)(slash - out->path) + 1 : 0;
+
+	if (asprintf(&out->temp, "%.*s.vhdxctl.XXXXXX", dir, out->path) >= 0)
+		return 0;
+	out->temp = NULL;
+	return -1;
+}
+
 /* Where to write to; -1 and a message when it must not be. */
 static int output_prepare(struct output *out, const char *path, bool force)
 {
@@ -292,11 +304,34 @@ static int output_prepare(struct output *out, const char *path, bool force)
 		warnx("%s: exists; use --force to replace it", path);
 		return -1;
 	}
-	if (!out->path || asprintf(&out->temp, "%s.XXXXXX", out->path) < 0) {
+	if (!out->path || name_temp(out)) {
 		warn("%s", path);
 		return -1;
 	}
 	return 0;
+}
+
+/* The temporary file that a signal finds; NULL when there is none. */
+static const char *volatile unfinished;
+
+static void remove_unfinished(int sig)
+{
+	if (unfinished)
+		unlink(unfinished);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* From now until @temp is NULL the file is removed when a signal ends us. */
+static void guard(const char *temp)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	size_t i;
+
+	unfinished = temp;
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signal(signals[i], temp ? remove_unfinished : SIG_DFL) == SIG_IGN)
+			signal(signals[i], SIG_IGN);
 }
 
 static int sync_directory(const char *path)
@@ -366,6 +401,7 @@ static int create(const char *path, const struct libvhdx_params *params, bool fo
 
 	if (output_prepare(&out, path, force))
 		goto out_free;
+	guard(out.temp);
 	fd = mkostemp(out.temp, O_CLOEXEC);
 	if (fd < 0) {
 		warn("%s", path);
@@ -384,6 +420,7 @@ static int create(const char *path, const struct libvhdx_params *params, bool fo
 	}
 	close(fd);
 out_free:
+	guard(NULL);
 	free(out.temp);
 	free(out.path);
 	return status;

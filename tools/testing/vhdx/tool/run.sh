@@ -306,7 +306,28 @@ test_create_refusals()
 	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
-	[ "$(find . -name '*.vhdx.*')" = "" ] || fail "temporary files are left"
+	[ "$(find . -name '.vhdxctl.*')" = "" ] || fail "temporary files are left"
+	long=$(printf '%0255d' 0)
+	expect 0 "$VHDXCTL" create -s 1M "$long"
+}
+
+# Whoever ends it finds nothing left, or what was there before.
+test_create_signal()
+{
+	"$out/deny_call" allocate true || skip "cannot filter system calls"
+	echo precious >image.vhdx
+	for signal in HUP INT TERM; do
+		# Without fallocate() it writes zeros. A job would ignore SIGINT.
+		env --default-signal "$out/deny_call" allocate \
+			"$VHDXCTL" create --force -t fixed -s 10G image.vhdx &
+		until ls .vhdxctl.* 2>/dev/null; do
+			kill -0 $! || fail "no temporary file"
+		done
+		kill -$signal $!
+		wait $! && fail "it came to an end"
+		[ "$(echo .vhdxctl.*)" = '.vhdxctl.*' ] || fail "a temporary file is left"
+		[ "$(cat image.vhdx)" = precious ] || fail "the old file changed"
+	done
 }
 
 test_create_faults()
@@ -926,7 +947,7 @@ test_closed_streams()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list names completion output_lost
