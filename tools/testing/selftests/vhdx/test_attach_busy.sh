@@ -30,7 +30,10 @@ reject "the same image by another name" "$dev" vhdxctl attach "$WORK/b.vhdx"
 reject "the device itself" "is a device of this driver" vhdxctl attach "$dev"
 reject "rmmod while attached" "*" rmmod vhdx
 exec 7<"$dev"
-reject "detach while open, by whom" "open in process $$ " vhdxctl detach "$dev"
+name=$(</proc/$$/comm)
+printf '\e]0;\a' >/proc/$$/comm
+reject "detach while open, by whom" "open in process $$ (\\?]0;\\?)" vhdxctl detach "$dev"
+printf %s "$name" >/proc/$$/comm
 exec 7<&-
 sleep 0.4 7<"$dev" &
 looker=$!
