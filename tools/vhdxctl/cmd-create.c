@@ -178,10 +178,11 @@ static int make_locator(struct request *rq, const char *path, const struct targe
 	}
 	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &p->locator_len,
 				   &img->hdrs.cur.data_write_guid, path, t->path);
-	if (err)
-		warnx("%s: cannot be named in %s: %s", t->path, path, err == -EILSEQ ?
-		      "in an image paths are UTF-8 without backslashes and control characters; rename it" :
-		      strerror(-err));
+	if (err == -EILSEQ)
+		warnx("%s: cannot be named in %s: in an image paths are UTF-8 without backslashes and control characters; rename it",
+		      t->path, path);
+	else if (err)
+		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
 	p->locator = buf;
 	return err ? -1 : 0;
 }
@@ -311,8 +312,11 @@ static int output_prepare(struct output *out, const char *path, bool force)
 	return 0;
 }
 
-/* The temporary file that a signal finds; NULL when there is none. */
-static const char *volatile unfinished;
+/*
+ * The temporary file that a signal finds; NULL when there is none. It is set before
+ * the calls of signal(), which may call the handler for all that the compiler knows.
+ */
+static const char *unfinished;
 
 static void remove_unfinished(int sig)
 {

@@ -39,13 +39,14 @@ static bool check_kind(const char *path, int fd, bool regular)
 {
 	struct stat st;
 
-	if (fstat(fd, &st))
+	if (fstat(fd, &st)) {
 		warn("%s", path);
-	else if (S_ISREG(st.st_mode) || (S_ISBLK(st.st_mode) && !regular))
+		return false;
+	}
+	if (S_ISREG(st.st_mode) || (S_ISBLK(st.st_mode) && !regular))
 		return true;
-	else
-		warnx("%s: %s", path, regular ? "is not a regular file" :
-		      "is neither a regular file nor a block device");
+	warnx("%s: %s", path, regular ? "is not a regular file" :
+	      "is neither a regular file nor a block device");
 	return false;
 }
 

@@ -810,6 +810,7 @@ test_read_only_file()
 	expect 0 $as_user "$VHDXCTL" check image.vhdx
 	chmod 400 image.vhdx
 	[ "$as_user" ] || return 0
+	# shellcheck disable=SC2086
 	expect 8 $as_user "$VHDXCTL" check image.vhdx
 	says 'image.vhdx: Permission denied'
 	mkdir mnt
