@@ -18,7 +18,7 @@
 #define SYS_BLOCK	"/sys/block"
 #define PREFIX		"vhdx"
 
-/* The N of "vhdxN", or -1; *@rest is what follows. */
+/* The N of "vhdxN", or -1; *@rest is what follows. "vhdx01" is no device. */
 static int parse_name(const char *name, const char **rest)
 {
 	size_t skip = strlen(PREFIX);
@@ -26,6 +26,8 @@ static int parse_name(const char *name, const char **rest)
 	long n;
 
 	if (strncmp(name, PREFIX, skip) || name[skip] < '0' || name[skip] > '9')
+		return -1;
+	if (name[skip] == '0' && name[skip + 1] >= '0' && name[skip + 1] <= '9')
 		return -1;
 	errno = 0;
 	n = strtol(name + skip, &end, 10);

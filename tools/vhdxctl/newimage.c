@@ -29,13 +29,6 @@ static void inherit(struct libvhdx_params *p, const struct vhdx_metadata *md)
 	p->disk_id = md->disk_id;
 }
 
-static const char *why_unnamed(int err)
-{
-	if (err == -EILSEQ)
-		return "only UTF-8 without backslashes and control characters can be; rename it";
-	return strerror(-err);
-}
-
 int new_image_child(struct libvhdx_params *params, const char *path, const struct target *t,
 		    const struct libvhdx_image *img, void *buf)
 {
@@ -54,8 +47,11 @@ int new_image_child(struct libvhdx_params *params, const char *path, const struc
 	}
 	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &params->locator_len,
 				   &img->hdrs.cur.data_write_guid, path, t->path);
-	if (err)
-		warnx("%s: cannot be named in %s: %s", t->path, path, why_unnamed(err));
+	if (err == -EILSEQ)
+		warnx("%s: cannot be named in %s: in an image paths are UTF-8 without backslashes and control characters; rename it",
+		      t->path, path);
+	else if (err)
+		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
 	params->locator = buf;
 	return err ? -1 : 0;
 }
@@ -130,14 +126,30 @@ static int check_replace(const char *path, struct stat *st)
  * @path: what it will be called, links resolved
  * @temp: what it is called, in the same directory
  * @mode: its permissions
+ * @uid: its owner, where one is replaced
+ * @gid: and group
  * @replace: it was there, and may be replaced
  */
 struct output {
 	char	*path;
 	char	*temp;
 	mode_t	mode;
+	uid_t	uid;
+	gid_t	gid;
 	bool	replace;
 };
+
+/* A name of its own, since one with something behind it might be too long. */
+static int name_temp(struct output *out)
+{
+	const char *slash = strrchr(out->path, '/');
+	int dir = slash ? (int)(slash - out->path) + 1 : 0;
+
+	if (asprintf(&out->temp, "%.*s.vhdxctl.XXXXXX", dir, out->path) >= 0)
+		return 0;
+	out->temp = NULL;
+	return -1;
+}
 
 /* Where to write to; -1 and a message when it must not be. */
 static int output_prepare(struct output *out, const char *path, bool force)
@@ -155,16 +167,44 @@ static int output_prepare(struct output *out, const char *path, bool force)
 	} else if (force) {
 		if (check_replace(path, &st))
 			return -1;
-		out->mode = st.st_mode & 07777;
+		out->mode = st.st_mode & 0777;
+		out->uid = st.st_uid;
+		out->gid = st.st_gid;
 	} else {
 		warnx("%s: exists; use --force to replace it", path);
 		return -1;
 	}
-	if (!out->path || asprintf(&out->temp, "%s.XXXXXX", out->path) < 0) {
+	if (!out->path || name_temp(out)) {
 		warn("%s", path);
 		return -1;
 	}
 	return 0;
+}
+
+/*
+ * The temporary file that a signal finds; NULL when there is none. It is set before
+ * the calls of signal(), which may call the handler for all that the compiler knows.
+ */
+static const char *unfinished;
+
+static void remove_unfinished(int sig)
+{
+	if (unfinished)
+		unlink(unfinished);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* From now until @temp is NULL the file is removed when a signal ends us. */
+static void guard(const char *temp)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	size_t i;
+
+	unfinished = temp;
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signal(signals[i], temp ? remove_unfinished : SIG_DFL) == SIG_IGN)
+			signal(signals[i], SIG_IGN);
 }
 
 static int sync_directory(const char *path)
@@ -200,6 +240,14 @@ static int output_publish(const struct output *out)
 	return err;
 }
 
+/* The owner stays, but only root can give a file away; whoever cannot is the owner now. */
+static int set_access(const struct output *out, int fd)
+{
+	if (out->replace && fchown(fd, out->uid, out->gid) && errno != EPERM && errno != EINVAL)
+		return -errno;
+	return fchmod(fd, out->mode) ? -errno : 0;
+}
+
 static int output_write(const struct output *out, int fd, const char *path,
 			const struct libvhdx_params *params)
 {
@@ -207,8 +255,8 @@ static int output_write(const struct output *out, int fd, const char *path,
 	struct libvhdx_fd_file file;
 	int err = libvhdx_fd_file_init(&file, fd);
 
-	if (!err && fchmod(fd, out->mode))
-		err = -errno;
+	if (!err)
+		err = set_access(out, fd);
 	if (!err)
 		err = libvhdx_create(&file.file, params, &finding);
 	if (err) {
@@ -226,6 +274,7 @@ int new_image(const char *path, const struct libvhdx_params *params, bool force)
 
 	if (output_prepare(&out, path, force))
 		goto out_free;
+	guard(out.temp);
 	fd = mkostemp(out.temp, O_CLOEXEC);
 	if (fd < 0) {
 		warn("%s", path);
@@ -244,6 +293,7 @@ int new_image(const char *path, const struct libvhdx_params *params, bool force)
 	}
 	close(fd);
 out_free:
+	guard(NULL);
 	free(out.temp);
 	free(out.path);
 	return status;

@@ -14,14 +14,17 @@
 #include "output.h"
 #include "target.h"
 
+/* Only root can attach, so that --read-only is of no use to anybody else. */
 static void warn_open(const char *path, int flags)
 {
-	bool denied = errno == EROFS || errno == EACCES || errno == EPERM;
+	bool denied = errno == EACCES || errno == EPERM;
 
-	if (denied && (flags & O_ACCMODE) == O_RDWR)
-		warn("%s: cannot be opened for writing; attach with --read-only", path);
-	else
+	if ((flags & O_ACCMODE) != O_RDWR || !(denied || errno == EROFS))
 		warn("%s", path);
+	else if (denied && geteuid())
+		warn("%s: cannot be opened for writing; run vhdxctl as root", path);
+	else
+		warn("%s: cannot be opened for writing; attach with --read-only", path);
 }
 
 bool same_file(int a, int b)

@@ -3,10 +3,11 @@
  * Run a command for which one kind of system call fails: as it does on file
  * systems and in places that a test cannot count on.
  *
- * Usage: deny_call lock|directory COMMAND...
+ * Usage: deny_call lock|directory|allocate COMMAND...
  *
  * lock: locks of open file descriptions cannot be taken, ENOLCK.
  * directory: a directory cannot be opened, EIO.
+ * allocate: space cannot be reserved, EOPNOTSUPP.
  * Exit status 4 where system calls cannot be filtered, else the command's.
  */
 #include <errno.h>
@@ -49,6 +50,7 @@ int main(int argc, char **argv)
 {
 	struct sock_filter is_lock = BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, F_OFD_SETLK, 0, 1);
 	struct sock_filter is_dir = BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, O_DIRECTORY, 0, 1);
+	struct sock_filter any = BPF_STMT(BPF_MISC | BPF_TAX, 0);
 	int err;
 
 	if (argc < 3)
@@ -57,6 +59,8 @@ int main(int argc, char **argv)
 		err = deny(SYS_fcntl, is_lock, ARG(1), ENOLCK);
 	else if (!strcmp(argv[1], "directory"))
 		err = deny(SYS_openat, is_dir, ARG(2), EIO);
+	else if (!strcmp(argv[1], "allocate"))
+		err = deny(SYS_fallocate, any, ARG(1), EOPNOTSUPP);
 	else
 		return 2;
 	if (err) {

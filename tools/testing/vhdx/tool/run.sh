@@ -302,9 +302,34 @@ test_create_refusals()
 	[ -L link.vhdx ] || fail "the link was replaced"
 	[ "$(stat -c %a old.vhdx)" = 640 ] || fail "the permissions changed"
 	expect 0 "$VHDXCTL" check old.vhdx
+	if [ "$(id -u)" = 0 ] && chown 1:2 old.vhdx && chmod 4644 old.vhdx; then
+		expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+		[ "$(stat -c %u:%g:%a old.vhdx)" = 1:2:644 ] || fail "the owner changed"
+	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
-	[ "$(find . -name '*.vhdx.*')" = "" ] || fail "temporary files are left"
+	[ "$(find . -name '.vhdxctl.*')" = "" ] || fail "temporary files are left"
+	long=$(printf '%0255d' 0)
+	expect 0 "$VHDXCTL" create -s 1M "$long"
+}
+
+# Whoever ends it finds nothing left, or what was there before.
+test_create_signal()
+{
+	"$out/deny_call" allocate true || skip "cannot filter system calls"
+	echo precious >image.vhdx
+	for signal in HUP INT TERM; do
+		# Without fallocate() it writes zeros. A job would ignore SIGINT.
+		env --default-signal "$out/deny_call" allocate \
+			"$VHDXCTL" create --force -t fixed -s 10G image.vhdx &
+		until ls .vhdxctl.* 2>/dev/null; do
+			kill -0 $! || fail "no temporary file"
+		done
+		kill -$signal $!
+		wait $! && fail "it came to an end"
+		[ "$(echo .vhdxctl.*)" = '.vhdxctl.*' ] || fail "a temporary file is left"
+		[ "$(cat image.vhdx)" = precious ] || fail "the old file changed"
+	done
 }
 
 test_create_faults()
@@ -796,14 +821,37 @@ test_snapshot()
 	says 'dir: has no room for the snapshot.*TMPDIR'
 }
 
+# An image that may be read only: what root can do, and what others need.
 test_read_only_file()
 {
 	sample image.vhdx
+	chmod 444 image.vhdx
+	as_user=
+	if [ "$(id -u)" = 0 ]; then
+		have setpriv || skip "no setpriv"
+		as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
+		chmod 755 "$work" .
+		$as_user "$VHDXCTL" --version || skip "others cannot run vhdxctl here"
+	fi
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $as_user "$VHDXCTL" attach image.vhdx
+	says 'run vhdxctl as root'
+	# shellcheck disable=SC2086
+	expect 0 $as_user "$VHDXCTL" check image.vhdx
 	chmod 400 image.vhdx
-	[ "$(id -u)" != 0 ] || skip "root may write to any file"
-	expect 1 "$VHDXCTL" attach image.vhdx
-	says '--read-only'
-	expect 0 "$VHDXCTL" check image.vhdx
+	[ "$as_user" ] || return 0
+	# shellcheck disable=SC2086
+	expect 8 $as_user "$VHDXCTL" check image.vhdx
+	says 'image.vhdx: Permission denied'
+	mkdir mnt
+	in_mount()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount --bind . mnt && mount -o remount,ro,bind mnt && exec "$@"' - "$@"
+	}
+	in_mount true || skip "cannot mount"
+	expect 1 in_mount "$VHDXCTL" attach mnt/image.vhdx
+	says 'attach with --read-only'
 }
 
 # With the folder "block" as /sys/block, in a mount namespace of our own.
@@ -879,7 +927,10 @@ test_list()
 	[ "$(json said vhdxdevices 0 file)" = "snapshot of $PWD/image 0.vhdx" ] || fail "snapshot"
 	expect 0 in_namespace "$VHDXCTL" list -n -o NAME "image 0.vhdx"
 	[ "$(cat said)" = /dev/vhdx0 ] || fail "by what it is a snapshot of"
-	expect 1 in_namespace "$VHDXCTL" list /dev/vhdx5
+	for name in /dev/vhdx5 /dev/vhdx00 vhdx010 /dev/vhdx /dev/vhdx-1 vhdx4294967296; do
+		expect 1 in_namespace "$VHDXCTL" list $name
+		says "$name: is neither a VHDX device"
+	done
 	expect 1 in_namespace "$VHDXCTL" attach "image 0.vhdx"
 }
 
@@ -904,6 +955,9 @@ test_completion()
 	[ "$(cat said)" = fixed ] || fail "value: $(cat said)"
 	complete_words list -o BLOCK
 	[ "$(cat said)" = BLOCK-SIZE ] || fail "column: $(cat said)"
+	: >'an image *.vhdx'
+	complete_words attach an
+	[ "$(cat said)" = 'an image *.vhdx' ] || fail "file: $(cat said)"
 }
 
 # One line for each: exit status when the output is lost, and the command.
@@ -953,7 +1007,7 @@ test_closed_streams()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver snapshot read_only_file list names completion output_lost
