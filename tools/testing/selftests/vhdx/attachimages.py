@@ -429,8 +429,11 @@ def cases(kind, crafted, work):
 KINDS = "faults", "check", "others", "odd", "readonly", "replay", "written", "chains"
 
 
-def sample(every):
-    """Our share, and the last, which may be about all of them."""
+def sample(kind, every):
+    """Our share, and the last, which may be about all of them. Chains were divided
+    when they were made."""
+    if kind == "chains":
+        return every
     ours, shares = map(int, os.environ.get("VHDX_TEST_SHARE", "1/1").split("/"))
     return every[ours - 1:-1:shares] + every[-1:]
 
@@ -438,7 +441,7 @@ def sample(every):
 def main(argv):
     if len(argv) != 4 or argv[1] not in KINDS:
         sys.exit(__doc__)
-    for name, function, args in sample(list(cases(*argv[1:]))):
+    for name, function, args in sample(argv[1], list(cases(*argv[1:]))):
         try:
             function(*args)
             print("PASS", name, flush=True)

@@ -25,7 +25,7 @@ overwrites() {
 	attach --snapshot "$@" || { fail "$name: attach"; return 1; }
 	run "$name: shows the image" cmp "$DEV" raw
 	cp raw twin
-	run "$name: is written to" "$TOP/randwrite.py" "$DEV" twin 5 40
+	run "$name: is written to" "$TOP/randwrite.py" "$DEV" twin 5 20
 	run "$name: reads as written" cmp "$DEV" twin
 	run "$name: takes space" test "$(used)" -gt "$free"
 	run "$name: detach" detach
@@ -75,7 +75,7 @@ reject "not with --read-only" "excludes" vhdxctl attach --snapshot -r base.vhdx
 
 attach --snapshot=kept.vhdx --no-partscan base.vhdx
 cp raw twin
-run "a file: is written to" "$TOP/randwrite.py" "$DEV" twin 6 40
+run "a file: is written to" "$TOP/randwrite.py" "$DEV" twin 6 20
 detach
 attach kept.vhdx
 run "a file: is attached again" cmp "$DEV" twin

@@ -11,7 +11,8 @@ that are the parent's. chains.tsv lists leaf and depth.
 What the disk has to show is computed here as the images are made, and not
 read back from them.
 
-With --plain there is nothing in them that libvhdi is known to read in another way:
+VHDX_TEST_SHARE=K/N makes one of N chains only, for machines that are slow beyond
+measure. With --plain there is nothing in them that libvhdi is known to read in another way:
 Documentation/dev-tools/vhdx-testing.rst tells what that is.
 """
 
@@ -30,18 +31,18 @@ from vhdxmodel import (FULLY_PRESENT, GIB, KIB, MIB, NOT_PRESENT, PAGE, PARTIALL
 # name: (sector, disk sizes from the root on, block sizes from the root on, first
 # and last block or None for all, level with a dirty log or None)
 SHAPES = {
-    "three": (512, [16 * MIB] * 3, [MIB] * 3, None, None),
-    "blocks-differ": (512, [24 * MIB] * 4, [2 * MIB, MIB, 8 * MIB, MIB], None, None),
     "ten": (512, [12 * MIB] * 10, [MIB, 2 * MIB] * 5, None, 4),
+    "three": (512, [16 * MIB] * 3, [MIB] * 3, None, None),
+    "chunks": (512, [12 * GIB + 3 * MIB] * 3, [MIB, 2 * MIB, MIB], 4 * GIB, None),
     "sizes-differ": (512, [20 * MIB + 512, 9 * MIB + 3 * 512, 33 * MIB, 17 * MIB - 512],
                      [MIB, 4 * MIB, MIB, 2 * MIB], None, 1),
+    "deepest": (512, [4 * MIB] * 64, [MIB] * 64, None, None),
     "sectors-4096": (4096, [40 * MIB] * 4, [MIB, 2 * MIB, 32 * MIB, MIB], None, None),
     "sizes-differ-4096": (4096, [20 * MIB + 4096, 5 * MIB, 18 * MIB], [2 * MIB] * 3, None, 2),
     # Bitmaps of several pages; blocks are larger than the disk.
     "large-blocks": (512, [70 * MIB] * 3, [256 * MIB, 64 * MIB, 256 * MIB], None, 0),
-    "chunks": (512, [12 * GIB + 3 * MIB] * 3, [MIB, 2 * MIB, MIB], 4 * GIB, None),
+    "blocks-differ": (512, [24 * MIB] * 4, [2 * MIB, MIB, 8 * MIB, MIB], None, None),
     "chunks-4096": (4096, [64 * GIB + 3 * MIB] * 3, [4 * MIB, 2 * MIB, 4 * MIB], 32 * GIB, 1),
-    "deepest": (512, [4 * MIB] * 64, [MIB] * 64, None, None),
 }
 
 
@@ -233,9 +234,14 @@ def plain_shapes():
             if list(shape[1]) == sorted(shape[1], reverse=True)}
 
 
+def our_share(every):
+    ours, shares = map(int, os.environ.get("VHDX_TEST_SHARE", "1/1").split("/"))
+    return list(every)[ours - 1::shares]
+
+
 def make(outdir, seed, plain=False):
     rows = []
-    for name, shape in (plain_shapes() if plain else SHAPES).items():
+    for name, shape in our_share((plain_shapes() if plain else SHAPES).items()):
         rng = random.Random(f"{seed} {name}")
         folder = os.path.join(outdir, name)
         os.makedirs(folder)
