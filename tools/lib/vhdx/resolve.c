@@ -340,27 +340,37 @@ static u32 locator_encode(void *buf, u32 size, const guid_t *linkage,
 	return len;
 }
 
+int libvhdx_locator_paths(const char *child, const char *parent, char **relative,
+			  char **absolute)
+{
+	char *real = realpath(parent, NULL), *dir = real_dir(child);
+	int err = real && dir ? 0 : -errno;
+
+	*relative = NULL;
+	*absolute = NULL;
+	if (!err) {
+		*relative = backslashes(relative_to(dir, real));
+		if (asprintf(absolute, "\\\\?%s", real) < 0)
+			*absolute = NULL;
+		backslashes(*absolute);
+		err = *relative && *absolute ? 0 : -ENOMEM;
+	}
+	free(dir);
+	free(real);
+	return err;
+}
+
 int libvhdx_locator_make(void *buf, u32 size, u32 *len, const guid_t *linkage,
 			 const char *child, const char *parent)
 {
-	char *real = realpath(parent, NULL), *dir = real_dir(child);
-	char *relative = NULL, *absolute = NULL;
-	int err = real && dir ? 0 : -errno;
+	char *relative, *absolute;
+	int err = libvhdx_locator_paths(child, parent, &relative, &absolute);
 
-	if (!err) {
-		relative = backslashes(relative_to(dir, real));
-		if (asprintf(&absolute, "\\\\?%s", real) < 0)
-			absolute = NULL;
-		absolute = backslashes(absolute);
-		err = relative && absolute ? 0 : -ENOMEM;
-	}
 	if (!err) {
 		*len = locator_encode(buf, size, linkage, relative, absolute);
 		err = *len ? 0 : -ENAMETOOLONG;
 	}
 	free(absolute);
 	free(relative);
-	free(dir);
-	free(real);
 	return err;
 }
