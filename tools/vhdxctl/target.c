@@ -73,6 +73,14 @@ void target_close(struct target *t)
 	close(t->fd);
 }
 
+bool target_is_same(const struct target *a, const struct target *b)
+{
+	struct stat x, y;
+
+	return !fstat(a->fd, &x) && !fstat(b->fd, &y) && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
 int target_open_image(struct target *t, struct libvhdx_image *img)
 {
 	struct vhdx_finding fd = { .fault = VHDX_FAULT_NONE };

@@ -30,6 +30,9 @@ void target_close(struct target *t);
  */
 int target_open_image(struct target *t, struct libvhdx_image *img);
 
+/* Are both the same file, whatever they are called? */
+bool target_is_same(const struct target *a, const struct target *b);
+
 /* Open @path or the whole of a block device; O_NONBLOCK for FIFOs. -1 and a message. */
 int open_image_file(const char *path, int flags);
 

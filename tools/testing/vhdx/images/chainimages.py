@@ -194,10 +194,10 @@ def blocks_of(rng, build, boundary):
     return sorted(rng.sample(sorted(found), len(found) * 3 // 4))
 
 
-def make_level(rng, disk, folder, n, shape):
+def make_level(rng, disk, folder, n, shape, kinds):
     sector, sizes, blocks, boundary, dirty = shape
     build = Build(size=sizes[n], block=blocks[n], lss=sector,
-                  kind="differencing" if n else rng.choice(("dynamic", "fixed")))
+                  kind="differencing" if n else rng.choice(kinds))
     link = uuid.UUID(int=rng.getrandbits(128))
     build.header(data_write=link.bytes_le)
     if n:
@@ -217,18 +217,22 @@ def make_level(rng, disk, folder, n, shape):
     disk.link = link
 
 
+def make_chain(outdir, name, shape, seed, kinds=("dynamic", "fixed")):
+    """Make a chain whose root is of one of the kinds; the path of its leaf."""
+    rng = random.Random(f"{seed} {name}")
+    folder = os.path.join(outdir, name)
+    os.makedirs(folder)
+    disk = Disk()
+    for n in range(len(shape[1])):
+        make_level(rng, disk, folder, n, shape, kinds)
+    leaf = f"{name}/{len(shape[1]) - 1}.vhdx"
+    disk.write_tsv(os.path.join(outdir, leaf + ".tsv"))
+    return leaf
+
+
 def make(outdir, seed):
-    rows = []
-    for name, shape in SHAPES.items():
-        rng = random.Random(f"{seed} {name}")
-        folder = os.path.join(outdir, name)
-        os.makedirs(folder)
-        disk = Disk()
-        for n in range(len(shape[1])):
-            make_level(rng, disk, folder, n, shape)
-        leaf = f"{name}/{len(shape[1]) - 1}.vhdx"
-        disk.write_tsv(os.path.join(outdir, leaf + ".tsv"))
-        rows.append((leaf, len(shape[1])))
+    rows = [(make_chain(outdir, name, shape, seed), len(shape[1]))
+            for name, shape in SHAPES.items()]
     with open(os.path.join(outdir, "chains.tsv"), "w", encoding="ascii") as out:
         print("# leaf", "depth", sep="\t", file=out)
         for row in rows:
