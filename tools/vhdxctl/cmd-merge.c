@@ -15,7 +15,6 @@
 #include "merge.h"
 #include "output.h"
 #include "parents.h"
-#include "target.h"
 
 enum { OPT_INTO = 256, OPT_DELETE, OPT_SHRINK, OPT_NO_PROGRESS };
 
@@ -177,12 +176,7 @@ static int find_chain(const struct request *rq, struct target *t, struct chain *
 	struct libvhdx_image img;
 	int err;
 
-	if (t->busy) {
-		warnx("%s: is in use by another process, which writes to it (QEMU image lock); stop it first",
-		      t->path);
-		return -1;
-	}
-	if (target_open_image(t, &img))
+	if (edit_check_idle(t) || target_open_image(t, &img))
 		return -1;
 	err = parents_open(&parents, t->path, t->fd, &img, &rq->look);
 	if (!err && !img.md.has_parent) {

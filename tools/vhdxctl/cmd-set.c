@@ -12,7 +12,6 @@
 #include "output.h"
 #include "parents.h"
 #include "relink.h"
-#include "target.h"
 
 enum { OPT_IGNORE_ID_MISMATCH = 256 };
 
@@ -56,15 +55,6 @@ static void parse(int argc, char **argv, struct request *rq)
 	if (!rq->parent)
 		command_usage_error(&cmd_set, "--parent must be given");
 	rq->child = argv[optind];
-}
-
-static int check_idle(const struct target *t)
-{
-	if (!t->busy)
-		return 0;
-	warnx("%s: is in use by another process, which writes to it (QEMU image lock); stop it first",
-	      t->path);
-	return -1;
 }
 
 /* The file that shall be the parent has @child among its own parents? */
@@ -151,7 +141,8 @@ static int check(const struct request *rq, const struct target *parent,
 
 	if (target_open(&child, rq->child))
 		return -1;
-	err = check_idle(&child) || check_idle(parent) || target_open_image(&child, &child_img);
+	err = edit_check_idle(&child) || edit_check_idle(parent) ||
+	      target_open_image(&child, &child_img);
 	if (!err) {
 		err = check_kinds(rq, &child_img, img) || check_chain(rq, &child, parent, img) ||
 		      check_linkage(rq, &child_img, img, mismatch);

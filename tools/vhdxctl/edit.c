@@ -12,7 +12,6 @@
 #include "fault.h"
 #include "lock.h"
 #include "output.h"
-#include "target.h"
 
 static void warn_in_use(const char *path)
 {
@@ -25,6 +24,14 @@ static void warn_in_use(const char *path)
 	}
 	device_path(dev, number);
 	warnx("%s: is attached, as %s; 'vhdxctl detach %s' ends that", path, dev, dev);
+}
+
+int edit_check_idle(const struct target *t)
+{
+	if (!t->busy)
+		return 0;
+	warn_in_use(t->path);
+	return -1;
 }
 
 static int lock(const char *path, int fd)
@@ -64,7 +71,7 @@ int edit_failed(const struct edit *e, int err, const struct vhdx_finding *fd)
 {
 	if (err == -EROFS)
 		warnx("%s: has no log, and so can only be read", e->path);
-	else if (err == -EFBIG)
+	else if (err == -EOVERFLOW)
 		warnx("%s: has no room for the parent locator in its metadata or its log",
 		      e->path);
 	else

@@ -3,8 +3,8 @@
 #ifndef VHDXCTL_EDIT_H
 #define VHDXCTL_EDIT_H
 
-#include "file.h"
 #include "journal.h"
+#include "target.h"
 
 /**
  * struct edit - an open image
@@ -26,6 +26,9 @@ struct edit {
  */
 int edit_open(struct edit *e, const char *path);
 void edit_close(struct edit *e);
+
+/* Nobody writes to the image in @t, which was opened to be looked at: 0, or -1 and who. */
+int edit_check_idle(const struct target *t);
 
 /* What went wrong with an image while it was changed; -1. */
 int edit_failed(const struct edit *e, int err, const struct vhdx_finding *fd);

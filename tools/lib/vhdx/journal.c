@@ -242,7 +242,7 @@ int libvhdx_journal_clean(struct libvhdx_journal *j)
 int libvhdx_journal_reserve(struct libvhdx_journal *j, unsigned int nr_pages)
 {
 	if (nr_pages > j->max_pages)
-		return -EFBIG;
+		return -EOVERFLOW;
 	return j->nr_pages + nr_pages > j->max_pages ? libvhdx_journal_commit(j) : 0;
 }
 
@@ -265,7 +265,7 @@ static int page_set(struct libvhdx_journal *j, u64 off, const void *buf, u32 len
 
 	if (!page) {
 		if (j->nr_pages == j->max_pages)
-			return -EFBIG;
+			return -EOVERFLOW;
 		page = &j->page[j->nr_pages];
 		page->off = off - inner;
 		err = j->img.src.read(&j->img.src, page->off, page->data, PAGE);

@@ -99,7 +99,7 @@ int libvhdx_journal_touch(struct libvhdx_journal *j, const guid_t *data_guid);
 
 /*
  * The running transaction must have room for @nr_pages more, all of which appear
- * together; commits it if it has not. -EFBIG: no entry of this log has.
+ * together; commits it if it has not. -EOVERFLOW: no entry of this log has.
  */
 int libvhdx_journal_reserve(struct libvhdx_journal *j, unsigned int nr_pages);
 

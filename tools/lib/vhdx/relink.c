@@ -198,7 +198,7 @@ static int locator_store(struct libvhdx_journal *j, const u8 *locator, u32 len)
 	int err;
 
 	if (!off)
-		return -EFBIG;
+		return -EOVERFLOW;
 	err = libvhdx_journal_reserve(j, pages_of(regions->meta_off, VHDX_METADATA_TABLE_SIZE) +
 				      pages_of(regions->meta_off + off, len));
 	if (!err)

@@ -32,7 +32,7 @@ struct libvhdx_relink {
 /*
  * Rewrite the locator of the image in @j, durably, with an empty log afterwards.
  * 0, a negative errno, or a positive fault. -ENAMETOOLONG: the paths do not fit;
- * -EFBIG: there is no room for the locator in the file.
+ * -EOVERFLOW: there is no room for the locator in the file.
  */
 int libvhdx_relink(struct libvhdx_journal *j, const struct libvhdx_relink *want,
 		   struct vhdx_finding *fd);

@@ -51,10 +51,11 @@ static int drop_blocks(struct libvhdx_journal *j, const struct vhdx_geometry *fr
 					 from->nr_entries);
 }
 
-/* One page at a time: what is in front of @old entries is copied. */
+/* The first @old entries, a page at a time; the new place is full of zeros. */
 static int copy_bat(struct libvhdx_journal *j, u64 to, u64 old)
 {
 	u64 from = j->img.geo.bat_off, len = old * sizeof(__le64), off;
+	static const u8 zeros[VHDX_LOG_SECTOR];
 	u8 page[VHDX_LOG_SECTOR];
 	int err = 0;
 
@@ -62,7 +63,7 @@ static int copy_bat(struct libvhdx_journal *j, u64 to, u64 old)
 		err = libvhdx_journal_read(j, from + off, page, sizeof(page));
 		if (len - off < sizeof(page))
 			memset(page + (len - off), 0, sizeof(page) - (len - off));
-		if (!err)
+		if (!err && memcmp(page, zeros, sizeof(page)))
 			err = libvhdx_file_write(j->img.file, to + off, page, sizeof(page));
 	}
 	return err;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * merge_cuts merge|set SEED RAW CHILD PARENT [PARENT]...
+ * merge_cuts merge|set|log SEED RAW CHILD PARENT [PARENT]...
  *
- * Power is cut, or the disk is full, at every write and every flush of a merge
- * of CHILD into the first PARENT, or of a rewrite of CHILD's parent locator. The
+ * Power is cut, the disk is full, or it is stopped, at every write and every flush of a merge
+ * of CHILD into the first PARENT, of a rewrite of CHILD's parent locator, or of
+ * commits that go once round the log of CHILD. The
  * images are held in memory: the disk keeps what was flushed, and of the rest
  * some sectors, in any mixture, and any of the sizes that the file had since.
  *
@@ -28,6 +29,7 @@
 #include "journal.h"
 #include "map.h"
 #include "merge.h"
+#include "raw.h"
 #include "relink.h"
 #include "utf16.h"
 
@@ -101,7 +103,12 @@ static int cut_err;
 
 static int event(void)
 {
-	return events++ >= cut_at ? cut_err : 0;
+	return events++ >= cut_at && cut_err != -EINTR ? cut_err : 0;
+}
+
+static bool is_stopped(void)
+{
+	return events > cut_at && cut_err == -EINTR;
 }
 
 static struct platter *to_platter(struct libvhdx_file *file)
@@ -440,16 +447,76 @@ static int read_chain(unsigned int first)
 	return bad;
 }
 
+/*
+ * Each commit stores its number in every page of one of two parts of the BAT's
+ * region that no entry is in, by turns. All of a commit must be there together,
+ * no commit without the one before, and none that was promised is lost.
+ */
+#define LOG_PAGES	40U
+#define LOG_COMMITS	9U
+#define LOG_BEGIN	(512U << 10)	/* in the region */
+
+static u64 committed;
+
+static int log_commit(struct libvhdx_journal *j, u64 number)
+{
+	static u64 page[VHDX_LOG_SECTOR / sizeof(u64)];
+	u64 off = j->img.geo.bat_off + LOG_BEGIN + (number & 1) * LOG_PAGES * sizeof(page);
+	unsigned int i;
+	int ret = libvhdx_journal_reserve(j, LOG_PAGES);
+
+	for (i = 0; i < ARRAY_SIZE(page); i++)
+		page[i] = number;
+	for (i = 0; i < LOG_PAGES && !ret; i++)
+		ret = libvhdx_journal_set(j, off + i * sizeof(page), page, sizeof(page));
+	return ret ? ret : libvhdx_journal_commit(j);
+}
+
+static int log_number(const struct libvhdx_image *img, u64 *number)
+{
+	static u64 part[2][LOG_PAGES * VHDX_LOG_SECTOR / sizeof(u64)];
+	unsigned int i;
+
+	if (img->src.read(&img->src, img->geo.bat_off + LOG_BEGIN, part, sizeof(part)))
+		return complain("the pages cannot be read", 0);
+	for (i = 0; i < ARRAY_SIZE(part[0]); i++)
+		if (part[0][i] != part[0][0] || part[1][i] != part[1][0])
+			return complain("a part of a commit is there", 0);
+	*number = max(part[0][0], part[1][0]);
+	if (*number && min(part[0][0], part[1][0]) != *number - 1)
+		return complain("a commit is there without the one before", 0);
+	return *number < committed ? complain("a commit is lost", 0) : 0;
+}
+
+static int verify_log(void)
+{
+	struct libvhdx_image img;
+	struct vhdx_finding fd;
+	u64 number;
+	int bad;
+
+	if (libvhdx_image_open(&img, &image[0].file, &fd))
+		return complain("cannot be opened", 0);
+	bad = log_number(&img, &number);
+	libvhdx_image_close(&img);
+	return bad;
+}
+
 static int verify(bool done, bool merged)
 {
-	if (check_file(0, done) || check_file(1, done && merged) || read_chain(0))
+	if (check_file(0, done) || check_file(1, done && merged) || read_chain(0) ||
+	    verify_log())
 		return 1;
 	return done && merged ? read_chain(1) : 0;
 }
 
 static int do_merge(void)
 {
-	struct libvhdx_merge m = { .child_path = image[0].path, .parent_path = image[1].path };
+	struct libvhdx_merge m = {
+		.child_path	= image[0].path,
+		.parent_path	= image[1].path,
+		.stop		= is_stopped,
+	};
 	struct libvhdx_journal child, parent;
 	struct vhdx_finding fd;
 	int ret = libvhdx_journal_open(&child, &image[0].file, &fd);
@@ -484,6 +551,27 @@ static int do_set(void)
 	return ret;
 }
 
+static int do_log(void)
+{
+	struct libvhdx_journal j;
+	struct vhdx_finding fd;
+	int ret = libvhdx_journal_open(&j, &image[0].file, &fd);
+	u64 number, i;
+
+	if (ret)
+		return ret;
+	ret = log_number(&j.img, &number) ? -EUCLEAN : libvhdx_journal_touch(&j, NULL);
+	for (i = 1; i <= LOG_COMMITS && !ret; i++) {
+		ret = log_commit(&j, number + i);
+		if (!ret)
+			committed = number + i;
+	}
+	if (!ret)
+		ret = libvhdx_journal_clean(&j);
+	libvhdx_journal_close(&j);
+	return ret;
+}
+
 static int (*act)(void);
 
 /* Run until event @at, and let that happen. 1: it was not reached. */
@@ -501,9 +589,13 @@ static int run_until(u32 at, int error)
 			complain("failed without a cause", 0);
 		return 1;
 	}
-	if (!ret && error != -ENOSPC)
+	if (!ret && error == -EIO)
 		complain("an error was lost", 0);
-	all_platters(error != -ENOSPC);
+	/* Whoever is stopped leaves empty logs. */
+	if (error == -EINTR && (ret != (ret ? -EINTR : 0) || check_file(0, true) ||
+				check_file(1, true)))
+		complain("was not stopped", 0);
+	all_platters(error == -EIO);
 	return 0;
 }
 
@@ -524,6 +616,7 @@ static int cut_once(u32 at, u32 variant, int error)
 
 	for (i = 0; i < NR_CHANGED; i++)
 		platter_set(&image[i], image[i].base, image[i].base_size);
+	committed = 0;
 	over = run_until(at, error);
 	if (!why)
 		verify(over, act == do_merge);
@@ -564,12 +657,12 @@ static int cut_everywhere(int error, u32 variants, u32 *nr)
 
 int main(int argc, char **argv)
 {
-	u32 cuts = 0, full = 0;
+	u32 cuts = 0, full = 0, stops = 0;
 	int i;
 
 	if (argc < 6 || argc - 4 > MAX_IMAGES)
 		errx(2, "usage: merge_cuts merge|set SEED RAW CHILD PARENT [PARENT]...");
-	act = strcmp(argv[1], "set") ? do_merge : do_set;
+	act = !strcmp(argv[1], "set") ? do_set : !strcmp(argv[1], "log") ? do_log : do_merge;
 	seed = strtoull(argv[2], NULL, 0);
 	raw.data = load(argv[3], &raw.size);
 	for (i = 4; i < argc; i++)
@@ -579,8 +672,10 @@ int main(int argc, char **argv)
 	verify(false, false);
 	if (!why && !cut_everywhere(-EIO, nr_variants(), &cuts))
 		cut_everywhere(-ENOSPC, 1, &full);
+	if (!why && act == do_merge)
+		cut_everywhere(-EINTR, 1, &stops);
 	if (!cuts)
 		printf("# %s\n", why);
-	printf("# %u cuts, %u times a full disk\n", cuts, full);
+	printf("# %u cuts, %u times a full disk, %u stops\n", cuts, full, stops);
 	return why || cuts < 20;
 }

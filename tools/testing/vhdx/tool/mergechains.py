@@ -132,14 +132,14 @@ def merge_chain(program, name, folder, depth, seed):
 
 
 def cut_chain(program, name, folder, depth, seed):
-    """A merge and a change of the parent's place, with power cuts."""
+    """A merge, a change of the parent's place, and once the log alone, with power cuts."""
     images = [os.path.join(folder, f"{n}.vhdx") for n in reversed(range(depth))]
     image = model.Image(images[0])
     raw = os.path.join(folder, "raw")
     model.write_raw(image, raw)
     image.close()
     failed = 0
-    for what in ("merge", "set"):
+    for what in ("merge", "set", "log") if name == "differencing" else ("merge", "set"):
         print(f"{name}, {what}:", flush=True)
         failed += bool(subprocess.run([program, what, seed, raw, *images], check=False).returncode)
     return failed

@@ -547,6 +547,29 @@ test_merge_after()
 	[ "$("$VHDXCTL" info --json base/0.vhdx >info.json; json info.json virtual_size)" = 20971520 ] ||
 		fail "the parent did not grow"
 	sound base/0.vhdx
+	check_with_others base/0.vhdx 512 20971520
+}
+
+# A bar on a terminal, and nowhere else.
+test_merge_progress()
+{
+	chain
+	expect 0 python3 - "$VHDXCTL" <<-EOF
+		import os, pty, sys
+		def merge(*options):
+		    said = bytearray()
+		    def read(fd):
+		        data = os.read(fd, 4096)
+		        said.extend(data)
+		        return data
+		    status = pty.spawn([sys.argv[1], "merge", *options, "2.vhdx"], read, lambda fd: b"")
+		    return status, b"100%" in said
+		assert merge() == (0, True)
+		assert merge("--no-progress") == (0, False)
+	EOF
+	expect 0 "$VHDXCTL" merge 2.vhdx
+	grep -q % said && fail "a bar without a terminal"
+	true
 }
 
 # The file system of the parent is full: then there is room, and it goes on.
@@ -922,7 +945,7 @@ test_output_lost()
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
 	create_faults create_child overlay_model resolve_paths create_unique check_faults
 	check_goes_on check_trouble foreign_images set_parent set_refusals merge_chains merge_cuts
-	merge_refusals merge_after merge_full
+	merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver read_only_file list completion output_lost'
 
