@@ -395,6 +395,7 @@ static int create(const char *path, const struct libvhdx_params *params, bool fo
 	if (output_prepare(&out, path, force))
 		goto out_free;
 	guard(out.temp);
+	signal(SIGXFSZ, SIG_IGN);	/* a file over the limit is an error like others */
 	fd = mkostemp(out.temp, O_CLOEXEC);
 	if (fd < 0) {
 		warn("%s", path);

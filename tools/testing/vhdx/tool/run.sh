@@ -306,6 +306,7 @@ test_create_refusals()
 	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
+	(ulimit -f 2000; expect 1 "$VHDXCTL" create -s 10M bad.vhdx; says 'File too large') || exit
 	[ "$(find . -name '.vhdxctl.*')" = "" ] || fail "temporary files are left"
 	long=$(printf '%0255d' 0)
 	expect 0 "$VHDXCTL" create -s 1M "$long"
