@@ -68,13 +68,14 @@ fuzz:
 crash:
 	$(Q)tools/testing/vhdx/crash/campaign.sh
 
+# NAMES="a b": these defects; else all that were not found before
 .PHONY: crash-defects
 crash-defects:
-	$(Q)tools/testing/vhdx/crash/defects.sh
+	$(Q)tools/testing/vhdx/crash/defects.sh $(NAMES)
 
 .PHONY: fault-defects
 fault-defects:
-	$(Q)tools/testing/vhdx/faults/defects.sh
+	$(Q)tools/testing/vhdx/faults/defects.sh $(NAMES)
 
 .PHONY: lint
 lint:
@@ -115,7 +116,7 @@ help:
 	@echo '  unit             the format core under ASan and UBSan'
 	@echo '  fuzz             the fuzz targets, for a bounded time'
 	@echo '  crash            power cuts (SEED=, SEEDS=, COUNT= for each, FS=); goes on where it was'
-	@echo '  crash-defects    defects that the power cuts must find'
-	@echo '  fault-defects    defects that the tests of faults must find'
+	@echo '  crash-defects    defects that the power cuts must find (NAMES=)'
+	@echo '  fault-defects    defects that the selftests must find (NAMES=)'
 	@echo '  lint             floors, checkpatch, sparse, shellcheck, documents'
 	@echo '  headers-check    each header compiles on its own'

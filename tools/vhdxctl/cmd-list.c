@@ -24,6 +24,7 @@ enum kind {
 	KIND_BOOL,
 	KIND_NAME,
 	KIND_LINES,	/* none, one or more */
+	KIND_FILE,
 };
 
 /**
@@ -52,7 +53,8 @@ static const struct column columns[] = {
 	{ "LOG", "vhdx/log_state", KIND_TEXT, 0, "state of the log" },
 	{ "BLOCK-SIZE", "vhdx/block_size", KIND_BYTES, RIGHT, "size of a payload block" },
 	{ "ALLOCATED", "vhdx/allocated_blocks", KIND_NUMBER, RIGHT, "payload blocks present" },
-	{ "FILE", "vhdx/backing_file", KIND_TEXT, SCOLS_FL_NOEXTREMES, "the image" },
+	{ "FILE", "vhdx/backing_file", KIND_FILE, SCOLS_FL_NOEXTREMES,
+	  "the image, or what it is a snapshot of" },
 	{ "RO", "ro", KIND_BOOL, RIGHT, "the device is read-only" },
 	{ "DIO", "vhdx/direct_io", KIND_BOOL, RIGHT, "direct I/O to the image" },
 	{ "AUTOCLEAR", "vhdx/autoclear", KIND_BOOL, RIGHT, "detaches at the last close" },
@@ -207,6 +209,20 @@ static char *join_lines(char *text)
 	return joined;
 }
 
+/* "snapshot of FILE" where what is written goes to a file without a name. */
+static char *image_name(int number)
+{
+	char *parent = device_snapshot_of(number);
+	char *text;
+
+	if (!parent)
+		return device_attr(number, "vhdx/backing_file");
+	if (asprintf(&text, "snapshot of %s", parent) < 0)
+		err(EXIT_FAILURE, NULL);
+	free(parent);
+	return text;
+}
+
 /* Value of @col, or NULL; freed by the caller. */
 static char *column_value(const struct listing *l, const struct column *col, int number)
 {
@@ -216,6 +232,8 @@ static char *column_value(const struct listing *l, const struct column *col, int
 
 	if (col->kind == KIND_NAME)
 		return strdup(device_path(buf, number));
+	if (col->kind == KIND_FILE)
+		return image_name(number);
 	text = device_attr(number, col->attr);
 	if (text && col->kind == KIND_LINES)
 		return join_lines(text);

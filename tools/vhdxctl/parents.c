@@ -35,6 +35,13 @@ bool parent_option(struct parent_options *opt, int c, const char *arg)
 	return true;
 }
 
+void parent_option_first(struct parent_options *opt, const char *file)
+{
+	add_word(&opt->files, &opt->nr_files, file);
+	memmove(opt->files + 1, opt->files, (opt->nr_files - 1) * sizeof(*opt->files));
+	opt->files[0] = file;
+}
+
 void parent_options_free(struct parent_options *opt)
 {
 	free(opt->files);
@@ -178,8 +185,8 @@ static int parent_check(const struct parents *parents, int fd, const struct chil
 			const struct parent *p)
 {
 	if (is_loop(parents, fd, p))
-		warnx("%s: %s: %s is in the chain already: the chain is a loop", child->path,
-		      p->key, p->path);
+		warnx("%s: %s: %s: %s is in the chain already: the chain is a loop",
+		      child->path, vhdx_fault_name(VHDX_FAULT_CHAIN_DUPLICATE), p->key, p->path);
 	else if (parents->nr == VHDX_MAX_PARENTS)
 		warnx("%s: the chain is longer than %d images", child->path,
 		      VHDX_MAX_PARENTS + 1);

@@ -38,6 +38,9 @@ enum { OPT_PARENT = 512, OPT_PARENT_DIR };
 
 /* Take option @c with @arg; false if it is none of them. Ends without memory. */
 bool parent_option(struct parent_options *opt, int c, const char *arg);
+
+/* Put @file in front of the parents that were named. Ends without memory. */
+void parent_option_first(struct parent_options *opt, const char *file);
 void parent_options_free(struct parent_options *opt);
 
 /**

@@ -24,6 +24,7 @@
 #include "request.h"
 #include "trace.h"
 
+/* Of each pool. */
 #define NR_WORKERS	8
 
 /* Vectors of a merged request that need no memory. */
@@ -61,15 +62,34 @@ struct gather {
 };
 
 /**
- * struct worker - one thread of the pool
- * @rqs: back pointer [immutable]
+ * struct worker - one thread of a pool
+ * @pool: back pointer [immutable]
  * @task: the thread [immutable while requests can come]
  * @gather: what it works on; used by nobody else
  */
 struct worker {
-	struct vhdx_requests	*rqs;
+	struct pool		*pool;
 	struct task_struct	*task;
 	struct gather		gather;
+};
+
+/**
+ * struct pool - threads that may wait, and what waits for them
+ * @lock: guards @blocked; taken from interrupts
+ * @blocked: commands, in order of arrival
+ * @wait: idle workers, woken one at a time
+ * @workers: the threads
+ *
+ * Reads have a pool of their own. A write may have to wait for a file system
+ * that is frozen, for a commit, or for space to be had, a read only for the
+ * disk, or for memory. So writes may hold all of their workers for as long as
+ * they like, and reads go on.
+ */
+struct pool {
+	spinlock_t		lock;
+	struct list_head	blocked;
+	wait_queue_head_t	wait;
+	struct worker		workers[NR_WORKERS];
 };
 
 /**
@@ -90,20 +110,16 @@ struct submitter {
  * struct vhdx_requests - what serves the requests of one device
  * @name: for messages [immutable]
  * @chain: what the requests are for [immutable]
- * @lock: guards @blocked; taken from interrupts
- * @blocked: commands that must wait somewhere, in order of arrival
- * @wait: idle workers, woken one at a time
- * @workers: the pool [immutable while requests can come]
+ * @reads: what serves reads that must wait somewhere
+ * @writes: the same for writes and flushes
  * @nr_queues: number of @queues
  * @queues: submitters by hardware queue
  */
 struct vhdx_requests {
 	const char		*name;
 	struct vhdx_chain	*chain;
-	spinlock_t		lock;
-	struct list_head	blocked;
-	wait_queue_head_t	wait;
-	struct worker		workers[NR_WORKERS];
+	struct pool		reads;
+	struct pool		writes;
 	unsigned int		nr_queues;
 	struct submitter	queues[];
 };
@@ -113,7 +129,7 @@ struct vhdx_requests {
  * @rqs: what serves it
  * @io: the transfer that a submitter started
  * @handoff: on submitter.handoff
- * @blocked: on vhdx_requests.blocked
+ * @blocked: on pool.blocked
  * @bvec: NULL, @inline_bvec, or memory that the command owns
  * @inline_bvec: the vectors of most merged requests
  * @status: on its way from ->ki_complete to cmd_complete()
@@ -340,21 +356,28 @@ static int cmd_map(struct vhdx_cmd *cmd, u64 pos, u32 len, bool nowait,
 	return ret;
 }
 
-/* The pool: what may wait */
+/* The pools: what may wait */
+
+static struct pool *cmd_pool(struct vhdx_cmd *cmd)
+{
+	struct vhdx_requests *rqs = cmd->rqs;
+
+	return req_op(cmd_request(cmd)) == REQ_OP_READ ? &rqs->reads : &rqs->writes;
+}
 
 /*
  * From any context. Wakes before it unlocks: as soon as a worker can take the
- * command its request may end, and with the last request @rqs may go.
+ * command its request may end, and with the last request the pool may go.
  */
 static void cmd_block(struct vhdx_cmd *cmd)
 {
-	struct vhdx_requests *rqs = cmd->rqs;
+	struct pool *pool = cmd_pool(cmd);
 	unsigned long flags;
 
-	spin_lock_irqsave(&rqs->lock, flags);
-	list_add_tail(&cmd->blocked, &rqs->blocked);
-	wake_up(&rqs->wait);
-	spin_unlock_irqrestore(&rqs->lock, flags);
+	spin_lock_irqsave(&pool->lock, flags);
+	list_add_tail(&cmd->blocked, &pool->blocked);
+	wake_up(&pool->wait);
+	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
 struct sync_io {
@@ -385,7 +408,8 @@ static long sync_io(struct vhdx_cmd *cmd, const struct iov_iter *iter,
 /*
  * A transfer ended after @done of extent->len bytes. Legal at the end of the
  * file when the log says that the file is longer; anywhere else we ask again
- * for the rest, as long as that begins at a sector and something was done.
+ * for the rest, as long as that begins at a sector of the disk and something was
+ * done: a part of a sector can be neither present nor not.
  */
 static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 		      const struct vhdx_extent *extent, u32 done)
@@ -394,9 +418,9 @@ static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 	u32 rest = extent->len - done;
 
 	if (cmd_is_write(cmd) || extent->off + done < size) {
-		done = round_down(done, SECTOR_SIZE);
+		done = round_down(done, queue_logical_block_size(cmd_request(cmd)->q));
 		iov_iter_advance(iter, done);
-		return done ?: -EIO;
+		return done ? (long)done : -EIO;
 	}
 	if (!extent->zero_beyond_eof) {
 		pr_err_ratelimited("%s: the image file ends at %llu, inside of a block at %llu: it has been truncated\n",
@@ -404,7 +428,7 @@ static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 		return -EIO;
 	}
 	iov_iter_advance(iter, done);
-	return iov_iter_zero(rest, iter) == rest ? extent->len : -EIO;
+	return iov_iter_zero(rest, iter) == rest ? (long)extent->len : -EIO;
 }
 
 /* Transfer one piece; bytes that @iter was advanced by, or an errno. */
@@ -673,15 +697,15 @@ static int cmd_run(struct vhdx_cmd *cmd, struct gather *gather)
 	}
 }
 
-static struct vhdx_cmd *requests_take(struct vhdx_requests *rqs)
+static struct vhdx_cmd *pool_take(struct pool *pool)
 {
 	struct vhdx_cmd *cmd;
 
-	spin_lock_irq(&rqs->lock);
-	cmd = list_first_entry_or_null(&rqs->blocked, struct vhdx_cmd, blocked);
+	spin_lock_irq(&pool->lock);
+	cmd = list_first_entry_or_null(&pool->blocked, struct vhdx_cmd, blocked);
 	if (cmd)
 		list_del(&cmd->blocked);
-	spin_unlock_irq(&rqs->lock);
+	spin_unlock_irq(&pool->lock);
 	return cmd;
 }
 
@@ -697,15 +721,15 @@ static void become_io_thread(void)
 static int worker_main(void *data)
 {
 	struct worker *worker = data;
-	struct vhdx_requests *rqs = worker->rqs;
+	struct pool *pool = worker->pool;
 	struct vhdx_cmd *cmd;
 
 	become_io_thread();
 	while (!kthread_should_stop()) {
-		wait_event_idle_exclusive(rqs->wait,
-					  !list_empty(&rqs->blocked) ||
+		wait_event_idle_exclusive(pool->wait,
+					  !list_empty(&pool->blocked) ||
 					  kthread_should_stop());
-		while ((cmd = requests_take(rqs))) {
+		while ((cmd = pool_take(pool))) {
 			cmd_end(cmd, cmd_run(cmd, &worker->gather));
 			cond_resched();
 		}
@@ -914,6 +938,15 @@ void vhdx_requests_setup(struct vhdx_requests *rqs, struct blk_mq_tag_set *set)
 
 /* Threads */
 
+static void pool_stop(struct pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORKERS; i++)
+		if (pool->workers[i].task)
+			kthread_stop(pool->workers[i].task);
+}
+
 static void requests_stop_threads(struct vhdx_requests *rqs)
 {
 	unsigned int i;
@@ -921,9 +954,8 @@ static void requests_stop_threads(struct vhdx_requests *rqs)
 	for (i = 0; i < rqs->nr_queues; i++)
 		if (rqs->queues[i].task)
 			kthread_stop(rqs->queues[i].task);
-	for (i = 0; i < NR_WORKERS; i++)
-		if (rqs->workers[i].task)
-			kthread_stop(rqs->workers[i].task);
+	pool_stop(&rqs->reads);
+	pool_stop(&rqs->writes);
 }
 
 /* @task is NULL or a thread that was started, never an error. */
@@ -938,6 +970,17 @@ static int requests_run(struct task_struct **task, int (*main)(void *), void *da
 	return 0;
 }
 
+static int pool_start(struct pool *pool, const char *name, char kind)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < NR_WORKERS; i++)
+		ret = requests_run(&pool->workers[i].task, worker_main,
+				   &pool->workers[i], name, kind, i);
+	return ret;
+}
+
 static int requests_start_threads(struct vhdx_requests *rqs)
 {
 	unsigned int i;
@@ -946,10 +989,22 @@ static int requests_start_threads(struct vhdx_requests *rqs)
 	for (i = 0; !ret && i < rqs->nr_queues; i++)
 		ret = requests_run(&rqs->queues[i].task, submitter_main,
 				   &rqs->queues[i], rqs->name, 'q', i);
-	for (i = 0; !ret && i < NR_WORKERS; i++)
-		ret = requests_run(&rqs->workers[i].task, worker_main,
-				   &rqs->workers[i], rqs->name, 'w', i);
+	if (!ret)
+		ret = pool_start(&rqs->reads, rqs->name, 'r');
+	if (!ret)
+		ret = pool_start(&rqs->writes, rqs->name, 'w');
 	return ret;
+}
+
+static void pool_init(struct pool *pool)
+{
+	unsigned int i;
+
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->blocked);
+	init_waitqueue_head(&pool->wait);
+	for (i = 0; i < NR_WORKERS; i++)
+		pool->workers[i].pool = pool;
 }
 
 struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *chain,
@@ -964,12 +1019,9 @@ struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *c
 		return ERR_PTR(-ENOMEM);
 	rqs->name = name;
 	rqs->chain = chain;
-	spin_lock_init(&rqs->lock);
-	INIT_LIST_HEAD(&rqs->blocked);
-	init_waitqueue_head(&rqs->wait);
+	pool_init(&rqs->reads);
+	pool_init(&rqs->writes);
 	rqs->nr_queues = nr_queues;
-	for (i = 0; i < NR_WORKERS; i++)
-		rqs->workers[i].rqs = rqs;
 	for (i = 0; i < nr_queues; i++) {
 		rqs->queues[i].rqs = rqs;
 		init_llist_head(&rqs->queues[i].handoff);

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "fold.h"
 #include "guid.h"
 #include "locator.h"
 #include "resolve.h"
@@ -64,7 +65,7 @@ static char *find_name(const char *dir, const char *name)
 	char *found = NULL;
 
 	while (d && !found && (entry = readdir(d)))
-		if (!strcasecmp(entry->d_name, name))
+		if (libvhdx_names_equal(entry->d_name, name))
 			found = strdup(entry->d_name);
 	if (d)
 		closedir(d);

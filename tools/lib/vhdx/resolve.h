@@ -76,7 +76,7 @@ int libvhdx_locator_make(void *buf, u32 size, u32 *len, const guid_t *linkage,
 
 /*
  * The same path with the names that are there, where those at hand differ from
- * them in the case of ASCII letters only. The caller frees it; NULL: no memory.
+ * them in the case of letters only. The caller frees it; NULL: no memory.
  */
 char *libvhdx_path_case(const char *path);
 

@@ -21,17 +21,19 @@ lanes=2
 
 . "$testing/packages.sh"
 
-# Emulated machines are slow. fault_check is about the command: one of them is
-# enough. The faults of disk and memory, each in turn, and chains at random are
-# left to User Mode Linux. host_memory is not part of this: see what is open in
+# Emulated machines are slow. fault_check is about the command, and so is much of
+# attach_snapshot: one of them is enough. The faults of disk and memory, each in
+# turn, chains at random and parents that are shared are left to User Mode Linux.
+# host_memory is not part of this: see what is open in
 # Documentation/block/vhdx-crash-safety.rst.
 emulated="-x fault_alloc -x fault_cases -x fault_io -x fault_space -x chain_content"
-emulated+=" -x host_memory"
-once="-x fault_check"
+emulated+=" -x chain_shared -x host_memory"
+once="-x attach_snapshot -x fault_check"
 
 # A debug kernel under User Mode Linux is slow: what allocates, locks and ends
-# there, and some of the images, but not the long tests of content.
+# there, and some of the images and chains, but not the long tests of content.
 debugged="-t attach_[bc]* -t attach_loop -t error_* -t log_commit"
+debugged+=" -t chain_content -t chain_shared"
 debugged+=" -t fault_attach -t image_odd -t image_written -t log_readonly -t log_replay"
 
 # name | limit in seconds | command

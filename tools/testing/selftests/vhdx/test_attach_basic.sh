@@ -59,4 +59,10 @@ reject "without a node the message says that it is attached" \
 	"is attached, but there is no $attach_dev; is devtmpfs mounted on /dev? 'vhdxctl detach" \
 	attach_without_devtmpfs "$WORK/b.vhdx"
 run "and so it is detached" vhdxctl detach "$attach_dev"
+# A path of two lines, and a backslash.
+odd=$WORK/two$'\n'lines\\.vhdx
+create "$odd" 16M && attach "$odd" || exit 1
+equal "a newline in the path" "$WORK/two\\012lines\\134.vhdx" "$(attr backing_file)"
+run "a newline in the path: list has one line for it" test "$(vhdxctl list -n | wc -l)" = 1
+run "a newline in the path: detach by file name" vhdxctl detach "$odd"
 finish

@@ -177,6 +177,8 @@ test_usage()
 	expect 1 "$VHDXCTL" no-such-command
 	expect 1 "$VHDXCTL" list --output NOTHING
 	expect 1 "$VHDXCTL" attach --direct-io=maybe x
+	expect 1 "$VHDXCTL" attach --snapshot -r x
+	says 'excludes --read-only'
 	expect 1 "$VHDXCTL" detach --all x
 	expect 1 "$VHDXCTL" detach /dev/vhdx0p1
 	says partition
@@ -811,6 +813,34 @@ test_no_driver()
 	expect 0 "$VHDXCTL" detach --all
 }
 
+# What is refused before the driver comes into it, and nothing is left behind.
+test_snapshot()
+{
+	[ ! -e /dev/vhdx-control ] || skip "the driver is loaded"
+	sample image.vhdx
+	mkdir dir
+	before=$(sum image.vhdx)
+	expect 1 "$VHDXCTL" attach --snapshot=image.vhdx image.vhdx
+	says 'image.vhdx: exists'
+	expect 1 "$VHDXCTL" attach --snapshot=dir/new.vhdx nothing.vhdx
+	expect 1 "$VHDXCTL" attach --snapshot=nowhere/new.vhdx image.vhdx
+	expect 1 env TMPDIR=nowhere "$VHDXCTL" attach --snapshot image.vhdx
+	says 'nowhere: cannot make a file for the snapshot'
+	for option in --snapshot --snapshot=dir/new.vhdx; do
+		expect 1 env TMPDIR=dir "$VHDXCTL" attach $option image.vhdx
+		says 'modprobe vhdx'
+		[ -z "$(ls dir)" ] || fail "$option: something is left: $(ls dir)"
+		expect 1 env TMPDIR=dir "$VHDXCTL" attach $option --parent image.vhdx image.vhdx
+		says 'image.vhdx has no parent'
+	done
+	[ "$(sum image.vhdx)" = "$before" ] || fail "the image has changed"
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	# shellcheck disable=SC2016 # for the inner shell
+	expect 1 unshare -m sh -c 'mount -t tmpfs -o size=512k none dir && exec "$@"' - \
+		env TMPDIR=dir "$VHDXCTL" attach --snapshot image.vhdx
+	says 'dir: has no room for the snapshot.*TMPDIR'
+}
+
 # An image that may be read only: what root can do, and what others need.
 test_read_only_file()
 {
@@ -910,6 +940,13 @@ test_list()
 	expect 0 in_namespace "$VHDXCTL" list --raw -n -o +MAJ:MIN /dev/vhdx0
 	says '259:0$'
 	expect 0 in_namespace "$VHDXCTL" list --output-all --json
+	# A snapshot: writes go to a child without a name.
+	echo '/var/tmp/#77 (deleted)' >block/vhdx0/vhdx/backing_file
+	printf '%s\n' "$PWD/image 0.vhdx" /base.vhdx >block/vhdx0/vhdx/parents
+	expect 0 in_namespace "$VHDXCTL" list --json -o FILE /dev/vhdx0
+	[ "$(json said vhdxdevices 0 file)" = "snapshot of $PWD/image 0.vhdx" ] || fail "snapshot"
+	expect 0 in_namespace "$VHDXCTL" list -n -o NAME "image 0.vhdx"
+	[ "$(cat said)" = /dev/vhdx0 ] || fail "by what it is a snapshot of"
 	for name in /dev/vhdx5 /dev/vhdx00 vhdx010 /dev/vhdx /dev/vhdx-1 vhdx4294967296; do
 		expect 1 in_namespace "$VHDXCTL" list $name
 		says "$name: is neither a VHDX device"
@@ -993,7 +1030,7 @@ tests='help usage create_dynamic create_fixed create_chunks create_raw_twin crea
 	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal replaced_meanwhile
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
-	no_driver read_only_file list names completion output_lost
+	no_driver snapshot read_only_file list names completion output_lost
 	closed_streams'
 
 echo "KTAP version 1"
