@@ -127,9 +127,11 @@ static int open_locked(const char *path, bool write)
 	if (fd < 0)
 		return -1;
 	err = libvhdx_lock_image(fd, write);
-	if (!err)
+	if (!err && path_leads_to(path, fd))
 		return fd;
-	if (err == -EBUSY)
+	if (!err)
+		warnx("%s: was replaced by another process just now", path);
+	else if (err == -EBUSY)
 		warn_locked(path, fd, write);
 	else
 		warnx("%s: cannot lock the image: %s; its file system must support file locks",

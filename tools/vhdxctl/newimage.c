@@ -73,17 +73,6 @@ static bool is_written_to(int fd)
 	return written;
 }
 
-/* Does @path lead to the file open as @fd, which was opened by that name? */
-static bool is_still(const char *path, int fd)
-{
-	int at = open(path, O_PATH | O_CLOEXEC);
-	bool still = at >= 0 && same_file(at, fd);
-
-	if (at >= 0)
-		close(at);
-	return still;
-}
-
 /*
  * May the file @path, open as @fd, be replaced? Not if it is in use, or if nobody
  * can tell. Whoever had the lock before may have replaced it meanwhile.
@@ -100,7 +89,7 @@ static int check_unused(const char *path, int fd)
 	else if (is_written_to(fd))
 		warnx("%s: is in use: another process or a loop device has it open for writing; stop it first",
 		      path);
-	else if (!is_still(path, fd))
+	else if (!path_leads_to(path, fd))
 		warnx("%s: was replaced by another process just now", path);
 	else
 		return 0;
@@ -275,6 +264,7 @@ int new_image(const char *path, const struct libvhdx_params *params, bool force)
 	if (output_prepare(&out, path, force))
 		goto out_free;
 	guard(out.temp);
+	signal(SIGXFSZ, SIG_IGN);	/* a file over the limit is an error like others */
 	fd = mkostemp(out.temp, O_CLOEXEC);
 	if (fd < 0) {
 		warn("%s", path);

@@ -34,6 +34,16 @@ bool same_file(int a, int b)
 	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+bool path_leads_to(const char *path, int fd)
+{
+	int at = open(path, O_PATH | O_CLOEXEC);
+	bool same = at >= 0 && same_file(at, fd);
+
+	if (at >= 0)
+		close(at);
+	return same;
+}
+
 /* Is the file behind @fd of a kind that may be opened? Warns. */
 static bool check_kind(const char *path, int fd, bool regular)
 {

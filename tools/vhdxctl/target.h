@@ -48,4 +48,10 @@ int open_regular_file(const char *path, int flags);
 /* Are both descriptors of the same file, whatever it is called? */
 bool same_file(int a, int b);
 
+/*
+ * Does @path still lead to the file open as @fd? To be asked when the file is
+ * locked: whoever had the lock before may have put another one in its place.
+ */
+bool path_leads_to(const char *path, int fd);
+
 #endif

@@ -82,6 +82,15 @@ reject "a parent for an image without" "has no parent" \
 reject "a parent that is no VHDX" "file-too-small" \
 	vhdxctl attach --parent "$TOP/lib.sh" vm/disks/child.avhdx
 
+# An image leads to files; a device is opened when --parent names it.
+device=$(losetup --find --show --read-only base/Base.vhdx) || exit 1
+ln -s "$device" vm/disks/device.vhdx
+locator vm/disks/child.avhdx relative_path '.\device.vhdx'
+reject "an image does not lead to a device" "device.vhdx: is not a regular file" \
+	vhdxctl attach -r vm/disks/child.avhdx
+shows "a parent on a device, with --parent" --parent "$device" vm/disks/child.avhdx
+losetup -d "$device"
+
 # Longer chains
 
 rm -rf vm other moved* && cp base/Base.vhdx 0.vhdx

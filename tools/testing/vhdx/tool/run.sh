@@ -308,6 +308,7 @@ test_create_refusals()
 	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
+	(ulimit -f 2000; expect 1 "$VHDXCTL" create -s 10M bad.vhdx; says 'File too large') || exit
 	[ "$(find . -name '.vhdxctl.*')" = "" ] || fail "temporary files are left"
 	long=$(printf '%0255d' 0)
 	expect 0 "$VHDXCTL" create -s 1M "$long"
@@ -796,6 +797,25 @@ test_merge_full()
 	EOF
 }
 
+# A file that is replaced between being opened and locked is let go: who writes to it
+# would write to what has no name, who replaces it would replace another one.
+test_replaced_meanwhile()
+{
+	"$out/before_lock" true true || skip "cannot trace processes"
+	# LeakSanitizer cannot be traced.
+	export ASAN_OPTIONS=detect_leaks=0
+	for command in "attach image.vhdx" "create --force -s 1M image.vhdx"; do
+		sample image.vhdx
+		expect 0 "$VHDXCTL" create -s 2M new.vhdx
+		before=$(sum new.vhdx)
+		# shellcheck disable=SC2086 # a command
+		expect 1 "$out/before_lock" "mv new.vhdx image.vhdx" "$VHDXCTL" $command
+		says 'image.vhdx: was replaced by another process just now'
+		[ "$(sum image.vhdx)" = "$before" ] || fail "the new file changed"
+		rm image.vhdx
+	done
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -1257,7 +1277,7 @@ test_closed_streams()
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal replaced_meanwhile
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	set_parent set_refusals merge_chains merge_cuts merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
