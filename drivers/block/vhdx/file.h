@@ -60,6 +60,14 @@ enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
  */
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
 
+/*
+ * Write what the page cache holds of the file, and forget it; what others have
+ * mapped or make dirty meanwhile stays. Who writes directly needs none of it,
+ * and pays for it: while there is a page, file systems end a direct write in a
+ * work item, which may have to invalidate it.
+ */
+int vhdx_file_forget_cache(struct vhdx_file *file);
+
 /* Drop the reference. May sleep for long: the last user closes the file. */
 void vhdx_file_close(struct vhdx_file *file);
 

@@ -488,7 +488,12 @@ static int image_open_content(struct vhdx_image *img,
 		ret = image_check_all(img, opt->parent, fd);
 	else
 		ret = image_open_dirty(img, opt->parent, fd);
-	return ret ?: vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
+	if (!ret)
+		ret = vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
+	/* What was read so far went through the page cache. */
+	if (!ret && img->writable && img->file.direct)
+		ret = vhdx_file_forget_cache(&img->file);
+	return ret;
 }
 
 static int image_open_memory(struct vhdx_image *img)
