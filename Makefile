@@ -63,6 +63,11 @@ unit:
 fuzz:
 	$(Q)tools/testing/vhdx/fuzz/run.sh
 
+# BENCH="--quick present", KERNEL=, CPUS=: see tools/testing/vhdx/bench/run.sh
+.PHONY: bench
+bench:
+	$(Q)tools/testing/vhdx/bench/run.sh $(BENCH)
+
 # SEED=, SEEDS=, COUNT=, FS=: see tools/testing/vhdx/crash/campaign.sh
 .PHONY: crash
 crash:
@@ -115,6 +120,7 @@ help:
 	@echo '  check            everything (STEPS="unit lint" picks; STEPS=list lists)'
 	@echo '  unit             the format core under ASan and UBSan'
 	@echo '  fuzz             the fuzz targets, for a bounded time'
+	@echo '  bench            beside loop and qemu-nbd (BENCH=--quick, KERNEL=, CPUS=)'
 	@echo '  crash            power cuts (SEED=, SEEDS=, COUNT= for each, FS=); goes on where it was'
 	@echo '  crash-defects    defects that the power cuts must find (NAMES=)'
 	@echo '  fault-defects    defects that the selftests must find (NAMES=)'

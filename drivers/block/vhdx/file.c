@@ -46,7 +46,7 @@ static int file_update_size(struct vhdx_file *file)
 	return ret;
 }
 
-static int file_forget_cache(struct vhdx_file *file)
+int vhdx_file_forget_cache(struct vhdx_file *file)
 {
 	struct address_space *mapping = file->filp->f_mapping;
 	int ret;
@@ -85,7 +85,7 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	atomic64_set(&file->nr_flushes, 0);
 	atomic64_set(&file->nr_fua, 0);
 	atomic64_set(&file->nr_fua_flushes, 0);
-	ret = write ? file_forget_cache(file) : 0;
+	ret = write ? vhdx_file_forget_cache(file) : 0;
 	if (!ret)
 		ret = file_update_size(file);
 	if (ret)

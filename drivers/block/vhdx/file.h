@@ -61,6 +61,14 @@ enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
 
 /*
+ * Write what the page cache holds of the file, and forget it; what others have
+ * mapped or make dirty meanwhile stays. Who writes directly needs none of it,
+ * and pays for it: while there is a page, file systems end a direct write in a
+ * work item, which may have to invalidate it.
+ */
+int vhdx_file_forget_cache(struct vhdx_file *file);
+
+/*
  * Drop a reference that is perhaps the last. A kernel thread would leave that to
  * another one, for later: who was told that the image is detached would find its
  * file open and locked, and the file system busy. Here it is done on return. May

@@ -497,6 +497,9 @@ static int image_make_ready(struct vhdx_image *img, const struct vhdx_image_opti
 {
 	int ret = vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
 
+	/* What was read so far went through the page cache. */
+	if (!ret && img->writable && img->file.direct)
+		ret = vhdx_file_forget_cache(&img->file);
 	return ret ?: image_open_memory(img);
 }
 

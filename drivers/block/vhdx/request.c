@@ -77,7 +77,7 @@ struct worker {
  * struct pool - threads that may wait, and what waits for them
  * @lock: guards @blocked; taken from interrupts
  * @blocked: commands, in order of arrival
- * @wait: idle workers, woken one at a time
+ * @wait: idle workers, woken one at a time; see cmd_block()
  * @workers: the threads
  *
  * Reads have a pool of their own. A write may have to wait for a file system
@@ -98,12 +98,15 @@ struct pool {
  * @handoff: commands pushed by ->queue_rq on any CPU, newest first
  * @idle: the thread sleeps or is about to; see submitter_wait()
  * @task: the thread [immutable while requests can come]
+ * @ended: requests that were done before the thread came out of the file
+ *	system, to be ended together [@task, in task context only]
  */
 struct submitter {
 	struct vhdx_requests	*rqs;
 	struct llist_head	handoff;
 	bool			idle;
 	struct task_struct	*task;
+	struct io_comp_batch	ended;
 } ____cacheline_aligned_in_smp;
 
 /**
@@ -127,21 +130,32 @@ struct vhdx_requests {
 /**
  * struct vhdx_cmd - our part of a request
  * @rqs: what serves it
- * @io: the transfer that a submitter started
+ * @sub: its hardware queue
+ * @extent: where it is, as ->queue_rq found it; UNMAPPED if a worker has to look
+ * @tried: a worker has started @io, and will wait the next time
+ * @io: the transfer that was started and is not waited for
  * @handoff: on submitter.handoff
  * @blocked: on pool.blocked
  * @bvec: NULL, @inline_bvec, or memory that the command owns
  * @inline_bvec: the vectors of most merged requests
- * @status: on its way from ->ki_complete to cmd_complete()
  *
  * A command has one owner at any time, so nothing of it needs a lock:
  * ->queue_rq, then the submitter from the moment it takes the list, then
  * either the file system (until @io is done) or a worker (from the moment it
  * takes the command off the list), and whoever ends the request last. After
  * the hand-over the former owner does not touch it: it may be reused already.
+ *
+ * @extent stays right until the request ends. A block that has a place keeps it
+ * while the image is open, and sectors that are present stay so. What may change
+ * is that a read that was sent to a parent finds its sectors in the leaf a moment
+ * later: then the write that put them there was under way at the same time, and
+ * either content is right.
  */
 struct vhdx_cmd {
 	struct vhdx_requests		*rqs;
+	struct submitter		*sub;
+	struct vhdx_extent		extent;
+	bool				tried;
 	struct vhdx_file_io		io;
 	union {
 		struct llist_node	handoff;
@@ -149,7 +163,6 @@ struct vhdx_cmd {
 	};
 	struct bio_vec			*bvec;
 	struct bio_vec			inline_bvec[NR_INLINE_BVEC];
-	blk_status_t			status;
 };
 
 static struct request *cmd_request(struct vhdx_cmd *cmd)
@@ -248,26 +261,41 @@ static void cmd_forget(struct vhdx_cmd *cmd, int err)
 	cmd->bvec = NULL;
 }
 
-/* From a task. */
+/*
+ * From any context. blk_mq_complete_request() would look for a better processor:
+ * an interrupt there, or a wake-up of ksoftirqd, for no more than waking who
+ * waits. The device below has chosen one already.
+ */
 static void cmd_end(struct vhdx_cmd *cmd, int err)
 {
 	cmd_forget(cmd, err);
 	blk_mq_end_request(cmd_request(cmd), cmd_status(err));
 }
 
-/* From anywhere: the block layer calls cmd_complete() where it is cheapest. */
-static void cmd_end_async(struct vhdx_cmd *cmd, int err)
+/*
+ * The same, if the command was done well. What its submitter itself is told, on
+ * its way through the file system, it ends when it comes out, all at once: time
+ * and tags are then accounted for once. An interrupt does not touch the batch,
+ * also if it came while the submitter ran. Nobody may have to wait for a request
+ * that is in the batch of a thread that waits: it is empty whenever the thread
+ * calls what may wait, see cmd_start().
+ */
+static void cmd_end_done(struct vhdx_cmd *cmd)
 {
-	cmd_forget(cmd, err);
-	cmd->status = cmd_status(err);
-	blk_mq_complete_request(cmd_request(cmd));
+	struct submitter *sub = cmd->sub;
+
+	cmd_forget(cmd, 0);
+	if (!in_task() || current != sub->task ||
+	    !blk_mq_add_to_batch(cmd_request(cmd), &sub->ended, false,
+				 blk_mq_end_request_batch))
+		blk_mq_end_request(cmd_request(cmd), BLK_STS_OK);
 }
 
-static void cmd_complete(struct request *rq)
+static void submitter_end_batch(struct submitter *sub)
 {
-	struct vhdx_cmd *cmd = blk_mq_rq_to_pdu(rq);
-
-	blk_mq_end_request(rq, cmd->status);
+	if (sub->ended.complete)
+		sub->ended.complete(&sub->ended);
+	sub->ended = (struct io_comp_batch){ };
 }
 
 static void cmd_zero(struct vhdx_cmd *cmd)
@@ -356,6 +384,15 @@ static int cmd_map(struct vhdx_cmd *cmd, u64 pos, u32 len, bool nowait,
 	return ret;
 }
 
+/* Is it only a matter of moving data? */
+static bool cmd_may_start(struct vhdx_cmd *cmd)
+{
+	struct request *rq = cmd_request(cmd);
+
+	return req_op(rq) == REQ_OP_READ ||
+	       (req_op(rq) == REQ_OP_WRITE && !(rq->cmd_flags & REQ_FUA));
+}
+
 /* The pools: what may wait */
 
 static struct pool *cmd_pool(struct vhdx_cmd *cmd)
@@ -368,15 +405,23 @@ static struct pool *cmd_pool(struct vhdx_cmd *cmd)
 /*
  * From any context. Wakes before it unlocks: as soon as a worker can take the
  * command its request may end, and with the last request the pool may go.
+ *
+ * One worker is enough for many commands if it does not have to wait, so there
+ * is no wake-up for each. While there are commands on the list a worker is on
+ * its way to it, or all of them are at work: the first command wakes one, and
+ * whoever takes one and leaves some behind wakes the next before he begins.
  */
 static void cmd_block(struct vhdx_cmd *cmd)
 {
 	struct pool *pool = cmd_pool(cmd);
 	unsigned long flags;
+	bool first;
 
 	spin_lock_irqsave(&pool->lock, flags);
+	first = list_empty(&pool->blocked);
 	list_add_tail(&cmd->blocked, &pool->blocked);
-	wake_up(&pool->wait);
+	if (first)
+		wake_up(&pool->wait);
 	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
@@ -684,6 +729,70 @@ static int cmd_rw(struct vhdx_cmd *cmd, struct gather *gather)
 	return cmd_rw_all(cmd, &iter, cmd_pos(cmd), gather);
 }
 
+static void cmd_io_done(struct vhdx_file_io *io, long ret)
+{
+	struct vhdx_cmd *cmd = container_of(io, struct vhdx_cmd, io);
+
+	if (likely(ret == blk_rq_bytes(cmd_request(cmd))))
+		cmd_end_done(cmd);
+	else if (ret >= 0 || ret == -EAGAIN || ret == -EOPNOTSUPP)
+		/* Refused or cut short: doing it all again does no harm. */
+		cmd_block(cmd);
+	else
+		cmd_end(cmd, ret);
+}
+
+/* Start the transfer of a piece, which is not waited for; false without memory. */
+static bool cmd_start_io(struct vhdx_cmd *cmd, const struct vhdx_extent *extent,
+			 unsigned int flags, gfp_t gfp)
+{
+	struct iov_iter iter;
+
+	if (cmd_iter(cmd, &iter, gfp))
+		return false;
+	cmd->io.done = cmd_io_done;
+	vhdx_file_submit(extent->file, &cmd->io, &iter, extent->off,
+			 flags | (cmd_is_write(cmd) ? VHDX_IO_WRITE : 0),
+			 req_get_ioprio(cmd_request(cmd)));
+	return true;
+}
+
+static int cmd_place(struct vhdx_cmd *cmd, struct vhdx_extent *extent)
+{
+	u32 len = blk_rq_bytes(cmd_request(cmd));
+	u64 pos = cmd_pos(cmd);
+	int ret;
+
+	ret = cmd_map(cmd, pos, len, false, extent);
+	if (ret || extent->kind != VHDX_EXTENT_UNMAPPED)
+		return ret;
+	ret = vhdx_chain_allocate(cmd->rqs->chain, pos);
+	return ret ?: cmd_map(cmd, pos, len, false, extent);
+}
+
+/*
+ * Once the command has a place its transfer is started and left alone, so that
+ * the worker is free for the next one. Not if it came back from that already,
+ * and not if there is something to do behind the data: false.
+ */
+static bool cmd_leave(struct vhdx_cmd *cmd)
+{
+	struct vhdx_extent extent;
+	int ret;
+
+	if (cmd->tried || !cmd_may_start(cmd))
+		return false;
+	cmd->tried = true;
+	ret = cmd_place(cmd, &extent);
+	if (ret) {
+		cmd_end(cmd, ret);
+		return true;
+	}
+	return extent.kind == VHDX_EXTENT_DATA && extent.file->direct && !extent.unmarked &&
+	       extent.len == blk_rq_bytes(cmd_request(cmd)) &&
+	       cmd_start_io(cmd, &extent, 0, GFP_NOIO | __GFP_NORETRY);
+}
+
 static int cmd_run(struct vhdx_cmd *cmd, struct gather *gather)
 {
 	switch (req_op(cmd_request(cmd))) {
@@ -705,6 +814,8 @@ static struct vhdx_cmd *pool_take(struct pool *pool)
 	cmd = list_first_entry_or_null(&pool->blocked, struct vhdx_cmd, blocked);
 	if (cmd)
 		list_del(&cmd->blocked);
+	if (!list_empty(&pool->blocked))
+		wake_up(&pool->wait);
 	spin_unlock_irq(&pool->lock);
 	return cmd;
 }
@@ -715,8 +826,8 @@ static void become_io_thread(void)
 }
 
 /*
- * Not freezable: a worker is given nothing once the submitters are frozen, and
- * what it has it must be able to finish.
+ * Not freezable: a worker is given nothing any more while the machine is being
+ * frozen, see cmd_hand_off(), and what it has it must be able to finish.
  */
 static int worker_main(void *data)
 {
@@ -730,7 +841,8 @@ static int worker_main(void *data)
 					  !list_empty(&pool->blocked) ||
 					  kthread_should_stop());
 		while ((cmd = pool_take(pool))) {
-			cmd_end(cmd, cmd_run(cmd, &worker->gather));
+			if (!cmd_leave(cmd))
+				cmd_end(cmd, cmd_run(cmd, &worker->gather));
 			cond_resched();
 		}
 	}
@@ -739,72 +851,27 @@ static int worker_main(void *data)
 
 /* Submitters: what never waits for I/O */
 
-static void cmd_io_done(struct vhdx_file_io *io, long ret)
-{
-	struct vhdx_cmd *cmd = container_of(io, struct vhdx_cmd, io);
-
-	if (likely(ret == blk_rq_bytes(cmd_request(cmd))))
-		cmd_end_async(cmd, 0);
-	else if (ret >= 0 || ret == -EAGAIN || ret == -EOPNOTSUPP)
-		/* Refused or cut short: doing it all again does no harm. */
-		cmd_block(cmd);
-	else
-		cmd_end_async(cmd, ret);
-}
-
-static bool cmd_may_start(struct vhdx_cmd *cmd)
-{
-	struct request *rq = cmd_request(cmd);
-
-	return req_op(rq) == REQ_OP_READ ||
-	       (req_op(rq) == REQ_OP_WRITE && !(rq->cmd_flags & REQ_FUA));
-}
-
 /*
+ * Start the transfer of a present piece without waiting; false if that cannot be.
+ *
  * Not every file system knows NOWAIT. One that does not may keep the thread
  * for a while; its own direct I/O is asynchronous all the same.
  */
-static int cmd_submit(struct vhdx_cmd *cmd, const struct vhdx_extent *extent)
+static bool cmd_start(struct vhdx_cmd *cmd)
 {
-	struct vhdx_file *file = extent->file;
-	unsigned int flags = cmd_is_write(cmd) ? VHDX_IO_WRITE : 0;
-	struct iov_iter iter;
+	struct vhdx_file *file = cmd->extent.file;
+	unsigned int flags = 0;
 
-	if (!file->direct || (cmd_is_write(cmd) && vhdx_file_is_frozen(file)) ||
-	    cmd_iter(cmd, &iter, GFP_NOWAIT))
-		return -EAGAIN;
+	/* ->queue_rq did not know, and the machine was being frozen. */
+	if (cmd->extent.kind != VHDX_EXTENT_DATA)
+		return false;
+	if (cmd_is_write(cmd) && vhdx_file_is_frozen(file))
+		return false;
 	if (file->filp->f_mode & FMODE_NOWAIT)
-		flags |= VHDX_IO_NOWAIT;
-	cmd->io.done = cmd_io_done;
-	vhdx_file_submit(file, &cmd->io, &iter, extent->off, flags,
-			 req_get_ioprio(cmd_request(cmd)));
-	return 0;
-}
-
-/*
- * Start the command, or end it, without waiting; -EAGAIN if that cannot be. A
- * request lies in one block of the leaf, thanks to chunk_sectors. One that is
- * not a single piece all the same goes to a worker, and so does a write that
- * has something to do behind its data.
- */
-static int cmd_start(struct vhdx_cmd *cmd)
-{
-	u32 len = blk_rq_bytes(cmd_request(cmd));
-	struct vhdx_extent extent;
-	int ret;
-
-	if (!cmd_may_start(cmd))
-		return -EAGAIN;
-	ret = cmd_map(cmd, cmd_pos(cmd), len, true, &extent);
-	if (ret)
-		return ret;
-	if (extent.len != len || extent.kind == VHDX_EXTENT_UNMAPPED || extent.unmarked)
-		return -EAGAIN;
-	if (extent.kind == VHDX_EXTENT_DATA)
-		return cmd_submit(cmd, &extent);
-	cmd_zero(cmd);
-	cmd_end(cmd, 0);
-	return 0;
+		flags = VHDX_IO_NOWAIT;
+	else
+		submitter_end_batch(cmd->sub);
+	return cmd_start_io(cmd, &cmd->extent, flags, GFP_NOWAIT);
 }
 
 static void submitter_drain(struct submitter *sub)
@@ -812,17 +879,13 @@ static void submitter_drain(struct submitter *sub)
 	struct llist_node *list = llist_reverse_order(llist_del_all(&sub->handoff));
 	struct vhdx_cmd *cmd, *next;
 	struct blk_plug plug;
-	int ret;
 
 	blk_start_plug(&plug);
-	llist_for_each_entry_safe(cmd, next, list, handoff) {
-		ret = cmd_start(cmd);
-		if (ret == -EAGAIN)
+	llist_for_each_entry_safe(cmd, next, list, handoff)
+		if (!cmd_start(cmd))
 			cmd_block(cmd);
-		else if (ret)
-			cmd_end(cmd, ret);
-	}
 	blk_finish_plug(&plug);
+	submitter_end_batch(sub);
 	cond_resched();
 }
 
@@ -869,21 +932,44 @@ static int submitter_main(void *data)
 /* What the block layer calls */
 
 /*
- * A read of blocks that are known not to be allocated needs no thread. The
- * look-up takes no lock and does not sleep; we are inside of an RCU section.
+ * Where is the command? The look-up takes no lock and does not sleep; we are
+ * inside of an RCU section. A request lies in one block of the leaf, thanks to
+ * chunk_sectors. One that is not a single piece all the same is left to a
+ * worker, and so is a write that has something to do behind its data, and
+ * whatever fails.
  */
-static bool cmd_answer_zeros(struct vhdx_cmd *cmd)
+static void cmd_look_up(struct vhdx_cmd *cmd)
 {
 	u32 len = blk_rq_bytes(cmd_request(cmd));
-	struct vhdx_extent extent;
 
-	if (req_op(cmd_request(cmd)) != REQ_OP_READ ||
-	    vhdx_chain_map_read(cmd->rqs->chain, cmd_pos(cmd), len, true, &extent) ||
-	    extent.kind != VHDX_EXTENT_ZERO || extent.len != len)
+	if (!cmd_may_start(cmd) || cmd_map(cmd, cmd_pos(cmd), len, true, &cmd->extent) ||
+	    cmd->extent.len != len || cmd->extent.unmarked ||
+	    (cmd->extent.kind == VHDX_EXTENT_DATA && !cmd->extent.file->direct))
+		cmd->extent.kind = VHDX_EXTENT_UNMAPPED;
+}
+
+/* A read of blocks that are known not to be allocated needs no thread. */
+static bool cmd_answer_zeros(struct vhdx_cmd *cmd)
+{
+	if (cmd->extent.kind != VHDX_EXTENT_ZERO)
 		return false;
 	cmd_zero(cmd);
 	cmd_end(cmd, 0);
 	return true;
+}
+
+/*
+ * What has to wait goes straight to the workers. They are not freezable, so
+ * when the machine is being frozen it waits with its submitter, who is.
+ */
+static void cmd_hand_off(struct vhdx_cmd *cmd)
+{
+	struct submitter *sub = cmd->sub;
+
+	if (cmd->extent.kind == VHDX_EXTENT_DATA || freezing(sub->task))
+		llist_add(&cmd->handoff, &sub->handoff);
+	else
+		cmd_block(cmd);
 }
 
 static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
@@ -896,11 +982,14 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 	/* The threads may wait on behalf of whoever may not. */
 	bd->rq->cmd_flags &= ~REQ_NOWAIT;
 	cmd->rqs = sub->rqs;
+	cmd->sub = sub;
+	cmd->tried = false;
 	cmd->bvec = NULL;
 	trace_vhdx_request_issue(sub->rqs->name, cmd_op_name(cmd), cmd_pos(cmd),
 				 blk_rq_bytes(bd->rq), bd->rq->cmd_flags & REQ_FUA);
+	cmd_look_up(cmd);
 	if (!cmd_answer_zeros(cmd))
-		llist_add(&cmd->handoff, &sub->handoff);
+		cmd_hand_off(cmd);
 	/* Also when the last of the batch is done already: others wait. */
 	if (bd->last)
 		submitter_kick(sub);
@@ -925,7 +1014,6 @@ static int init_hctx(struct blk_mq_hw_ctx *hctx, void *driver_data, unsigned int
 static const struct blk_mq_ops request_ops = {
 	.queue_rq	= queue_rq,
 	.commit_rqs	= commit_rqs,
-	.complete	= cmd_complete,
 	.init_hctx	= init_hctx,
 };
 

@@ -2,13 +2,13 @@
 /*
  * The life of a request: from ->queue_rq to its completion.
  *
- * ->queue_rq does no file I/O. It answers reads of unallocated blocks in place
- * and hands everything else to the *submitter* of its hardware queue, a
- * thread that starts direct I/O without ever waiting for it. What would have
- * to wait goes on to one of two small pools of *workers*, which may: metadata
- * that is not in memory, allocation, FLUSH, FUA, buffered files, and whatever a
- * file system would not do without waiting. One pool is for reads, so that they
- * go on while writes wait.
+ * ->queue_rq does no file I/O. It looks up where a request is, answers reads of
+ * unallocated blocks in place, and hands what is present to the *submitter* of
+ * its hardware queue, a thread that starts direct I/O without ever waiting for
+ * it. What would have to wait goes to one of two small pools of *workers*, which
+ * may: metadata that is not in memory, allocation, FLUSH, FUA, buffered files,
+ * and whatever a file system would not do without waiting. One pool is for
+ * reads, so that they go on while writes wait.
  *
  * Both are kernel threads and not a workqueue:
  *  - they are there before the first request and need no memory to run, so

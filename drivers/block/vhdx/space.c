@@ -189,6 +189,8 @@ static int space_scan_now(struct vhdx_space *space)
 	if (space->scanned)
 		return 0;
 	ret = vhdx_space_scan(space, U64_MAX, &fd);
+	if (!ret && space->img->file.direct)
+		ret = vhdx_file_forget_cache(&space->img->file);
 	if (ret > 0) {
 		vhdx_image_report(space->img, &fd);
 		vhdx_image_fail(space->img, VHDX_MODE_READ_ONLY, -EUCLEAN,

@@ -62,6 +62,7 @@ steps() {
 	vm-uml-debug-all | 14400 | MACHINE_LIMIT=14380 VHDX_TEST_LIMIT=3600 VHDX_TEST_SHARE=1/1 selftests uml-debug
 	kunit-uml-debug | 900 | kunit uml-debug
 	crash | 1500 | crash_quick
+	bench | 600 | bench_runs
 	reboot | 900 | build_tools && $testing/reboot/run.sh 6.12
 	demo | 1800 | demo
 	dkms | 1800 | $testing/dkms/run.sh
@@ -88,6 +89,19 @@ build_tools() {
 # Some power cuts; make crash has more.
 crash_quick() {
 	SEED=1 SEEDS=2 COUNT=60 LIBRARY=1000 SECONDS_MAX=600 "$testing/crash/campaign.sh"
+}
+
+# That the benchmark runs and its report has all rows; what it measures is no
+# verdict.
+bench_runs() {
+	local out=$top/$logs/bench/bench.json status
+
+	build_tools && make -s bench-tool || return
+	KERNEL=uml CPUS=1 OUT=$out "$testing/bench/run.sh" --tiny >"$logs/bench.out" 2>&1 &&
+		"$testing/bench/report.py" --complete "$out" >>"$logs/bench.out"
+	status=$?
+	sed 's/^/# /' "$logs/bench.out"
+	return $status
 }
 
 # The unit tests once more, inside a kernel. Its log is the only way out, and
