@@ -248,7 +248,8 @@ static int attach(const char *path, struct request *rq)
 	puts(dev);
 	if (device_wait(number))
 		return EXIT_SUCCESS;
-	warnx("%s: is attached, but there is no %s; is devtmpfs mounted on /dev?", path, dev);
+	warnx("%s: is attached, but there is no %s; is devtmpfs mounted on /dev? 'vhdxctl detach %s' ends that",
+	      path, dev, dev);
 	return EXIT_FAILURE;
 }
 

@@ -2,8 +2,10 @@
 /* vhdxctl create */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/kernel.h>
 
@@ -12,10 +14,11 @@
 #include "fault.h"
 #include "newimage.h"
 #include "output.h"
+#include "parents.h"
 #include "target.h"
 
 enum {
-	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_PARENT,
+	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_OF,
 };
 
 static const struct option options[] = {
@@ -26,7 +29,7 @@ static const struct option options[] = {
 	{ "logical-sector-size", required_argument, NULL, OPT_LOGICAL },
 	{ "physical-sector-size", required_argument, NULL, OPT_PHYSICAL },
 	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "parent", required_argument, NULL, OPT_PARENT },
+	{ "parent", required_argument, NULL, OPT_OF },
 	OPTION_HELP,
 	OPTION_VERSION,
 	{ }
@@ -109,7 +112,7 @@ static void parse(int argc, char **argv, struct request *rq)
 		case OPT_FORCE:
 			rq->force = true;
 			break;
-		case OPT_PARENT:
+		case OPT_OF:
 			rq->parent = optarg;
 			p->type = VHDX_DISK_DIFFERENCING;
 			break;
@@ -140,10 +143,39 @@ static int create(const char *path, const struct libvhdx_params *params, bool fo
 	return new_image(path, params, force) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/*
+ * A file that is to be replaced must not be one of those that the child needs:
+ * the open @img in @t and its parents. They are left in @parents, to be closed
+ * when the child is there, since locks last as long.
+ */
+static int check_chain(const char *path, const char *parent, const struct target *t,
+		       const struct libvhdx_image *img, struct parents *parents)
+{
+	const struct parent_options opt = { .nr_files = 0 };
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	int ret = -1;
+
+	parents->nr = 0;
+	if (fd < 0)
+		return 0;	/* nothing to replace */
+	if (same_file(fd, t->fd))
+		warnx("%s: is the parent, and cannot be replaced by its child", path);
+	else if (parents_open(parents, parent, t->fd, img, &opt))
+		warnx("%s: is not replaced: it may be one of the parents of %s; remove it first if it is not",
+		      path, parent);
+	else if (parents_have(parents, fd))
+		warnx("%s: is a parent of %s, and cannot be replaced", path, parent);
+	else
+		ret = 0;
+	close(fd);
+	return ret;
+}
+
 /* The parent stays open, and so locked, until its child is there. */
 static int create_of(const char *path, struct request *rq, struct target *t)
 {
 	struct libvhdx_params *p = &rq->params;
+	struct parents parents = { .nr = 0 };
 	struct libvhdx_image img;
 	int status = EXIT_FAILURE;
 	void *buf;
@@ -155,11 +187,13 @@ static int create_of(const char *path, struct request *rq, struct target *t)
 		err(EXIT_FAILURE, NULL);
 	if (!rq->size_given)
 		p->disk_size = img.md.disk_size;
-	if (!new_image_child(p, path, t, &img, buf)) {
+	if (!new_image_child(p, path, t, &img, buf) &&
+	    (!rq->force || !check_chain(path, rq->parent, t, &img, &parents))) {
 		check_params(p);
 		status = create(path, p, rq->force);
 	}
 	free(buf);
+	parents_close(&parents);
 	libvhdx_image_close(&img);
 	return status;
 }

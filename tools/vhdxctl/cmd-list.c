@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,19 @@ static char *column_value(const struct listing *l, const struct column *col, int
 	return text;
 }
 
+/* The same as what may stand in the table: libsmartcols takes care of it, but for JSON. */
+static char *cell(const struct listing *l, const struct column *col, int number)
+{
+	char *value = column_value(l, col, number);
+	char *valid;
+
+	if (!value || !l->json)
+		return value;
+	valid = utf8_valid(value);
+	free(value);
+	return valid;
+}
+
 static void add_line(struct listing *l, int number)
 {
 	struct libscols_line *line = scols_table_new_line(l->table, NULL);
@@ -260,7 +274,7 @@ static void add_line(struct listing *l, int number)
 	if (!line)
 		err(EXIT_FAILURE, "cannot make the table");
 	for (i = 0; i < l->nr; i++) {
-		char *value = column_value(l, &columns[l->cols[i]], number);
+		char *value = cell(l, &columns[l->cols[i]], number);
 
 		if (value && scols_line_refer_data(line, i, value))
 			err(EXIT_FAILURE, "cannot make the table");
@@ -332,7 +346,7 @@ static void parse(struct listing *l, int argc, char **argv)
 			break;
 		case 'h':
 			list_help();
-			exit(EXIT_SUCCESS);
+			command_exit(&cmd_list);
 		default:
 			command_other_option(&cmd_list, c);
 		}
@@ -358,6 +372,8 @@ static int cmd_list_run(int argc, char **argv)
 		if (add_named(&l, argv[optind]))
 			status = EXIT_FAILURE;
 	}
+	/* What can be shown; not before, since keys must be the same in Turkish. */
+	setlocale(LC_CTYPE, "");
 	if (scols_print_table(l.table)) {
 		warn("cannot print the table");
 		status = EXIT_FAILURE;

@@ -16,6 +16,7 @@
  * @name: as it is typed
  * @run: does it; argv[0] is the name; returns the exit code
  * @usage_code: exit code for a command line that makes no sense
+ * @failure_code: exit code for output that is lost; 0: EXIT_FAILURE
  * @synopsis: options and operands
  * @summary: what it does, in one line
  * @options: text of --help: one line for each option, two spaces in front;
@@ -25,13 +26,14 @@ struct command {
 	const char	*name;
 	int		(*run)(int argc, char **argv);
 	int		usage_code;
+	int		failure_code;
 	const char	*synopsis;
 	const char	*summary;
 	const char	*options;
 };
 
 extern const struct command cmd_attach, cmd_detach, cmd_list, cmd_info,
-			    cmd_create, cmd_check, cmd_dump;
+			    cmd_create, cmd_check, cmd_set, cmd_merge, cmd_dump;
 
 /* Long options of every command. */
 #define OPTION_HELP	{ "help", no_argument, NULL, 'h' }
@@ -46,5 +48,8 @@ command_usage_error(const struct command *cmd, const char *fmt, ...);
 
 /* Print the help of @cmd. */
 void command_help(const struct command *cmd);
+
+/* End well, unless what was printed cannot be written. */
+void __attribute__((noreturn)) command_exit(const struct command *cmd);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,33 +47,78 @@ int new_image_child(struct libvhdx_params *params, const char *path, const struc
 	}
 	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &params->locator_len,
 				   &img->hdrs.cur.data_write_guid, path, t->path);
-	if (err)
+	if (err == -EILSEQ)
+		warnx("%s: cannot be named in %s: in an image paths are UTF-8 without backslashes and control characters; rename it",
+		      t->path, path);
+	else if (err)
 		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
 	params->locator = buf;
 	return err ? -1 : 0;
 }
 
 /*
- * May @path, which exists, be replaced? Not if it is no file or in use. Keeps
- * the lock until the process ends.
+ * Has somebody the file open who writes to it? The kernel knows, whatever locks
+ * there are: a lease for reading is granted only if not. It is given back at once;
+ * that who opens the file in between sends us a signal means nothing. Where there
+ * are no leases, or not for us, the answer is no.
  */
+static bool is_written_to(int fd)
+{
+	bool written;
+
+	signal(SIGIO, SIG_IGN);
+	written = fcntl(fd, F_SETLEASE, F_RDLCK) && errno == EAGAIN;
+	if (!written)
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+	return written;
+}
+
+/* Does @path lead to the file open as @fd, which was opened by that name? */
+static bool is_still(const char *path, int fd)
+{
+	int at = open(path, O_PATH | O_CLOEXEC);
+	bool still = at >= 0 && same_file(at, fd);
+
+	if (at >= 0)
+		close(at);
+	return still;
+}
+
+/*
+ * May the file @path, open as @fd, be replaced? Not if it is in use, or if nobody
+ * can tell. Whoever had the lock before may have replaced it meanwhile.
+ */
+static int check_unused(const char *path, int fd)
+{
+	int err = libvhdx_lock_image(fd, true);
+
+	if (err == -EBUSY)
+		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
+	else if (err)
+		warnx("%s: cannot be locked, and so may be in use: %s; remove it first", path,
+		      strerror(-err));
+	else if (is_written_to(fd))
+		warnx("%s: is in use: another process or a loop device has it open for writing; stop it first",
+		      path);
+	else if (!is_still(path, fd))
+		warnx("%s: was replaced by another process just now", path);
+	else
+		return 0;
+	return -1;
+}
+
+/* May @path, which exists, be replaced? Keeps the lock until the process ends. */
 static int check_replace(const char *path, struct stat *st)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open_regular_file(path, O_RDONLY);
 
-	if (fd < 0 || fstat(fd, st)) {
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st)) {
 		warn("%s", path);
 		return -1;
 	}
-	if (!S_ISREG(st->st_mode)) {
-		warnx("%s: is not a regular file and cannot be replaced", path);
-		return -1;
-	}
-	if (libvhdx_lock_image(fd, true) == -EBUSY) {
-		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
-		return -1;
-	}
-	return 0;
+	return check_unused(path, fd);
 }
 
 /**
@@ -80,14 +126,30 @@ static int check_replace(const char *path, struct stat *st)
  * @path: what it will be called, links resolved
  * @temp: what it is called, in the same directory
  * @mode: its permissions
- * @replace: something of that name may be replaced
+ * @uid: its owner, where one is replaced
+ * @gid: and group
+ * @replace: it was there, and may be replaced
  */
 struct output {
 	char	*path;
 	char	*temp;
 	mode_t	mode;
+	uid_t	uid;
+	gid_t	gid;
 	bool	replace;
 };
+
+/* A name of its own, since one with something behind it might be too long. */
+static int name_temp(struct output *out)
+{
+	const char *slash = strrchr(out->path, '/');
+	int dir = slash ? (int)(slash - out->path) + 1 : 0;
+
+	if (asprintf(&out->temp, "%.*s.vhdxctl.XXXXXX", dir, out->path) >= 0)
+		return 0;
+	out->temp = NULL;
+	return -1;
+}
 
 /* Where to write to; -1 and a message when it must not be. */
 static int output_prepare(struct output *out, const char *path, bool force)
@@ -97,24 +159,52 @@ static int output_prepare(struct output *out, const char *path, bool force)
 
 	umask(mask);
 	out->mode = 0666 & ~mask;
-	out->replace = force;
 	out->path = realpath(path, NULL);
+	out->replace = out->path;
 	if (!out->path) {
 		/* No such file, which is as it should be, or no directory. */
 		out->path = strdup(path);
 	} else if (force) {
 		if (check_replace(path, &st))
 			return -1;
-		out->mode = st.st_mode & 07777;
+		out->mode = st.st_mode & 0777;
+		out->uid = st.st_uid;
+		out->gid = st.st_gid;
 	} else {
 		warnx("%s: exists; use --force to replace it", path);
 		return -1;
 	}
-	if (!out->path || asprintf(&out->temp, "%s.XXXXXX", out->path) < 0) {
+	if (!out->path || name_temp(out)) {
 		warn("%s", path);
 		return -1;
 	}
 	return 0;
+}
+
+/*
+ * The temporary file that a signal finds; NULL when there is none. It is set before
+ * the calls of signal(), which may call the handler for all that the compiler knows.
+ */
+static const char *unfinished;
+
+static void remove_unfinished(int sig)
+{
+	if (unfinished)
+		unlink(unfinished);
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+/* From now until @temp is NULL the file is removed when a signal ends us. */
+static void guard(const char *temp)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+	size_t i;
+
+	unfinished = temp;
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		if (signal(signals[i], temp ? remove_unfinished : SIG_DFL) == SIG_IGN)
+			signal(signals[i], SIG_IGN);
 }
 
 static int sync_directory(const char *path)
@@ -147,7 +237,15 @@ static int output_publish(const struct output *out)
 		if (!err)
 			err = unlink(out->temp);
 	}
-	return err ? err : sync_directory(out->path);
+	return err;
+}
+
+/* The owner stays, but only root can give a file away; whoever cannot is the owner now. */
+static int set_access(const struct output *out, int fd)
+{
+	if (out->replace && fchown(fd, out->uid, out->gid) && errno != EPERM && errno != EINVAL)
+		return -errno;
+	return fchmod(fd, out->mode) ? -errno : 0;
 }
 
 static int output_write(const struct output *out, int fd, const char *path,
@@ -157,8 +255,8 @@ static int output_write(const struct output *out, int fd, const char *path,
 	struct libvhdx_fd_file file;
 	int err = libvhdx_fd_file_init(&file, fd);
 
-	if (!err && fchmod(fd, out->mode))
-		err = -errno;
+	if (!err)
+		err = set_access(out, fd);
 	if (!err)
 		err = libvhdx_create(&file.file, params, &finding);
 	if (err) {
@@ -176,6 +274,7 @@ int new_image(const char *path, const struct libvhdx_params *params, bool force)
 
 	if (output_prepare(&out, path, force))
 		goto out_free;
+	guard(out.temp);
 	fd = mkostemp(out.temp, O_CLOEXEC);
 	if (fd < 0) {
 		warn("%s", path);
@@ -186,11 +285,15 @@ int new_image(const char *path, const struct libvhdx_params *params, bool force)
 	} else if (output_publish(&out)) {
 		warn("%s", path);
 		unlink(out.temp);
+	} else if (sync_directory(out.path)) {
+		warn("%s: was made, but a power cut may undo that; its directory cannot be made stable",
+		     path);
 	} else {
 		status = 0;
 	}
 	close(fd);
 out_free:
+	guard(NULL);
 	free(out.temp);
 	free(out.path);
 	return status;

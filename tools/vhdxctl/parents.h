@@ -77,4 +77,7 @@ int parents_open(struct parents *parents, const char *path, int fd,
 
 void parents_close(struct parents *parents);
 
+/* Is the file open as @fd one of them? */
+bool parents_have(const struct parents *parents, int fd);
+
 #endif

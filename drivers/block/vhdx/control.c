@@ -10,6 +10,7 @@
  */
 #include <linux/capability.h>
 #include <linux/compat.h>
+#include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -17,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/reboot.h>
+#include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
@@ -38,20 +40,27 @@
  * @dev: the device; NULL while the images are being opened [register_lock;
  *	constant for the owner of a device that is DELETING]
  * @number: N of /dev/vhdxN [immutable]
- * @detach: removes the device after its last close
+ * @ref: the owner's, and one of who waits for @detached
+ * @detach: removes the device, always: what is written then must depend neither on
+ *	the signals nor on the limits of who asked for it
+ * @detached: it is removed, and its files are closed
+ * @result: of that [constant once @detached]
  * @write: the image is written to; its parents never are [immutable]
  * @nr: number of @hosts
  * @hosts: what the files are, the image first: the inodes that own the data,
  *	so that two device nodes or two opens are recognised as the same. Only
  *	compared, never dereferenced: no reference is held [immutable]
  *
- * Owned by the attach call until the device is added, then by whoever makes
- * the device DELETING; freed by them.
+ * Owned by the attach call until the device is added, then by @detach, which
+ * whoever makes the device DELETING queues. The owner takes it out of the register.
  */
 struct attachment {
 	struct vhdx_device	*dev;
 	u32			number;
+	refcount_t		ref;
 	struct work_struct	detach;
+	struct completion	detached;
+	int			result;
 	bool			write;
 	unsigned int		nr;
 	const struct inode	*hosts[];
@@ -61,7 +70,10 @@ struct attachment {
 static DEFINE_MUTEX(register_lock);
 static DEFINE_XARRAY_ALLOC(attachments);
 
-/* Freezable: closing an image writes to it, see control_pm(). */
+/*
+ * Freezable: closing an image writes to it, see control_pm(). One that hangs is
+ * no other's hindrance.
+ */
 static struct workqueue_struct *detach_wq;
 
 /*
@@ -150,12 +162,17 @@ static void attachment_set_device(struct attachment *att, struct vhdx_device *de
 	mutex_unlock(&register_lock);
 }
 
+static void attachment_put(struct attachment *att)
+{
+	if (refcount_dec_and_test(&att->ref))
+		kfree(att);
+}
+
 static void attachment_leave(struct attachment *att)
 {
 	mutex_lock(&register_lock);
 	xa_erase(&attachments, att->number);
 	mutex_unlock(&register_lock);
-	kfree(att);
 }
 
 /*
@@ -209,39 +226,52 @@ static struct vhdx_device *attachment_find_device(int number)
 
 /* Detaching */
 
-/* The caller made the device DELETING. */
-static int attachment_detach(struct attachment *att)
-{
-	struct vhdx_device *dev = att->dev;
-	int ret;
-
-	vhdx_debugfs_remove(dev);
-	ret = vhdx_device_remove(dev);
-	attachment_leave(att);
-	vhdx_device_put(dev);
-	return ret;
-}
-
-/* What went wrong was logged; there is nobody to tell it to. */
+/*
+ * What went wrong was logged, for the case that nobody waits. The device that goes
+ * may have been the last that pinned the module, whose end waits for this to end
+ * (vhdx_control_exit()).
+ */
 static void attachment_detach_work(struct work_struct *work)
 {
-	attachment_detach(container_of(work, struct attachment, detach));
+	struct attachment *att = container_of(work, struct attachment, detach);
+	struct vhdx_device *dev = att->dev;
+
+	vhdx_debugfs_remove(dev);
+	att->result = vhdx_device_remove(dev);
+	attachment_leave(att);
+	vhdx_device_put(dev);
+	complete(&att->detached);
+	attachment_put(att);
+}
+
+/* The caller made the device DELETING. @att is gone then, but for a reference. */
+static void attachment_detach(struct attachment *att)
+{
+	queue_work(detach_wq, &att->detach);
 }
 
 static void attachment_last_close(struct vhdx_device *dev)
 {
-	struct attachment *att = dev->opt.owner;
-
-	queue_work(detach_wq, &att->detach);
+	attachment_detach(dev->opt.owner);
 }
 
+/*
+ * Who is killed does not wait any longer, and the device is removed all the same:
+ * a file system may refuse to write for a task that is about to die, and what the
+ * log still lacks would be lost.
+ */
 static int detach_device(struct vhdx_device *dev, bool lazy)
 {
+	struct attachment *att = dev->opt.owner;
 	int ret = vhdx_device_begin_remove(dev, lazy);
 
-	if (ret == -EINPROGRESS)
-		return 0;
-	return ret ?: attachment_detach(dev->opt.owner);
+	if (ret)
+		return ret == -EINPROGRESS ? 0 : ret;
+	refcount_inc(&att->ref);
+	attachment_detach(att);
+	ret = wait_for_completion_killable(&att->detached) ? -EINTR : att->result;
+	attachment_put(att);
+	return ret;
 }
 
 static bool all_zero(const __u32 *words, unsigned int nr)
@@ -358,7 +388,9 @@ static struct attachment *attachment_alloc(const struct attach_files *files, boo
 	att = kzalloc(struct_size(att, hosts, files->nr), GFP_KERNEL);
 	if (!att)
 		return NULL;
+	refcount_set(&att->ref, 1);
 	INIT_WORK(&att->detach, attachment_detach_work);
+	init_completion(&att->detached);
 	att->write = write;
 	att->nr = files->nr;
 	for (i = 0; i < files->nr; i++)
@@ -464,7 +496,7 @@ static int attach_files(struct attach_files *files, struct vhdx_attach *args)
 		return -ENOMEM;
 	ret = attachment_enter(att, wanted, &args->fault);
 	if (ret) {
-		kfree(att);
+		attachment_put(att);
 		return ret;
 	}
 	/* Once added the device may be detached, and @att be gone, at any time. */
@@ -473,6 +505,7 @@ static int attach_files(struct attach_files *files, struct vhdx_attach *args)
 	if (ret) {
 		args->number = wanted;
 		attachment_leave(att);
+		attachment_put(att);
 	}
 	return ret;
 }

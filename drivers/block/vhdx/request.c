@@ -408,7 +408,8 @@ static long sync_io(struct vhdx_cmd *cmd, const struct iov_iter *iter,
 /*
  * A transfer ended after @done of extent->len bytes. Legal at the end of the
  * file when the log says that the file is longer; anywhere else we ask again
- * for the rest, as long as that begins at a sector and something was done.
+ * for the rest, as long as that begins at a sector of the disk and something was
+ * done: a part of a sector can be neither present nor not.
  */
 static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 		      const struct vhdx_extent *extent, u32 done)
@@ -417,9 +418,9 @@ static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 	u32 rest = extent->len - done;
 
 	if (cmd_is_write(cmd) || extent->off + done < size) {
-		done = round_down(done, SECTOR_SIZE);
+		done = round_down(done, queue_logical_block_size(cmd_request(cmd)->q));
 		iov_iter_advance(iter, done);
-		return done ?: -EIO;
+		return done ? (long)done : -EIO;
 	}
 	if (!extent->zero_beyond_eof) {
 		pr_err_ratelimited("%s: the image file ends at %llu, inside of a block at %llu: it has been truncated\n",
@@ -427,7 +428,7 @@ static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 		return -EIO;
 	}
 	iov_iter_advance(iter, done);
-	return iov_iter_zero(rest, iter) == rest ? extent->len : -EIO;
+	return iov_iter_zero(rest, iter) == rest ? (long)extent->len : -EIO;
 }
 
 /* Transfer one piece; bytes that @iter was advanced by, or an errno. */

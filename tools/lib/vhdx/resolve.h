@@ -57,10 +57,18 @@ void libvhdx_places_free(struct libvhdx_places *places);
 char *libvhdx_windows_path(char *value, bool *volume);
 
 /*
- * The other way: a locator for a child at path @child of the parent at @parent,
- * which exists and whose DataWriteGuid is @linkage, into @buf of @size bytes. It
- * has parent_linkage, relative_path and absolute_win32_path; the last is a path
- * of this system in the form of Windows. Sets *@len. 0, a negative errno,
+ * The other way: the values of relative_path and absolute_win32_path of a child at
+ * path @child, which may be a link and need not exist, of the parent at @parent,
+ * which exists. The second is a path of this system in the form of Windows. 0, or a
+ * negative errno: -EILSEQ when a path would not be read back as what it is, since it
+ * is no UTF-8 or has backslashes or control characters. To be freed in either case.
+ */
+int libvhdx_locator_paths(const char *child, const char *parent, char **relative,
+			  char **absolute);
+
+/*
+ * The same as a new locator, with @linkage, the parent's DataWriteGuid, as
+ * parent_linkage, into @buf of @size bytes. Sets *@len. 0, a negative errno,
  * -ENAMETOOLONG when it does not fit.
  */
 int libvhdx_locator_make(void *buf, u32 size, u32 *len, const guid_t *linkage,

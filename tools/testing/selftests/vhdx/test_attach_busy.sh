@@ -35,7 +35,10 @@ libc = ctypes.CDLL(None, use_errno=True)
 print(libc.delete_module(b"vhdx", os.O_NONBLOCK) and ctypes.get_errno())')"
 run "the driver is still there" test -d /sys/module/vhdx/holders
 exec 7<"$dev"
-reject "detach while open, by whom" "open in process $$ " vhdxctl detach "$dev"
+name=$(</proc/$$/comm)
+printf '\e]0;\a' >/proc/$$/comm
+reject "detach while open, by whom" "open in process $$ (\\?]0;\\?)" vhdxctl detach "$dev"
+printf %s "$name" >/proc/$$/comm
 exec 7<&-
 sleep 0.4 7<"$dev" &
 looker=$!

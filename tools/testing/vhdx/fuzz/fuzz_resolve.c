@@ -56,7 +56,9 @@ static char *normal(const char *path)
 			strcat(strcat(out, "/"), name);
 	}
 	free(full);
-	return *out ? out : strcpy(out, "/");
+	if (!*out)
+		memcpy(out, "/", sizeof("/"));
+	return out;
 }
 
 int fuzz_access(const char *path, int mode)
@@ -106,7 +108,8 @@ struct dirent *fuzz_readdir(DIR *d)
 
 		if (strlen(file) > len + 1 && !strncmp(file, dir->path, len) &&
 		    file[len] == '/' && !strchr(file + len + 1, '/')) {
-			strcpy(dir->entry.d_name, file + len + 1);
+			snprintf(dir->entry.d_name, sizeof(dir->entry.d_name), "%s",
+				 file + len + 1);
 			return &dir->entry;
 		}
 	}
@@ -210,10 +213,12 @@ static u32 take_pairs(struct fuzz_input *in, u8 *item, u32 size)
 	unsigned int i, nr;
 
 	for (nr = 0; nr < MAX_PAIRS && (!nr || in->left); nr++) {
-		const char *name = nr ? names[fuzz_u8(in) % ARRAY_SIZE(names)] : VHDX_LOCATOR_LINKAGE;
+		const char *name = VHDX_LOCATOR_LINKAGE;
 		struct vhdx_locator_pair *p = &pairs[nr];
 
 		*p = (struct vhdx_locator_pair){ .key = keys[nr], .value = values[nr] };
+		if (nr)
+			name = names[fuzz_u8(in) % ARRAY_SIZE(names)];
 		p->key_len = libvhdx_utf8_to_utf16(keys[nr], sizeof(keys[nr]), name);
 		p->value_len = nr ? 2 * fuzz_u8(in) : 0;
 		fuzz_take(in, values[nr], p->value_len);

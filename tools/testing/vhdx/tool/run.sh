@@ -23,7 +23,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vhdxctl-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-nr=0 passed=0 failed=0 skipped=0
+nr=0 passed=0 failed=0 skipped=0 deny=
 
 # ktap NAME FUNCTION: one test; it fails by a status other than 0, 4 skips.
 # The function runs in a subshell: what it sets is gone afterwards.
@@ -147,10 +147,10 @@ let_go()
 test_help()
 {
 	expect 0 "$VHDXCTL" --help
-	for verb in attach detach list info create check dump; do
+	for verb in attach detach list info create check set merge dump; do
 		grep -q "^  $verb " said || fail "--help does not list $verb"
 	done
-	for verb in attach detach list info create check dump; do
+	for verb in attach detach list info create check set merge dump; do
 		expect 0 "$VHDXCTL" $verb --help
 		says "Usage: vhdxctl $verb"
 		man=$top/tools/vhdxctl/man/vhdxctl-$verb.8
@@ -166,7 +166,7 @@ test_help()
 
 test_usage()
 {
-	for verb in attach detach info create dump; do
+	for verb in attach detach info create set merge dump; do
 		expect 1 "$VHDXCTL" $verb
 		says "Try 'vhdxctl $verb --help'"
 		expect 1 "$VHDXCTL" $verb --no-such-option
@@ -302,9 +302,34 @@ test_create_refusals()
 	[ -L link.vhdx ] || fail "the link was replaced"
 	[ "$(stat -c %a old.vhdx)" = 640 ] || fail "the permissions changed"
 	expect 0 "$VHDXCTL" check old.vhdx
+	if [ "$(id -u)" = 0 ] && chown 1:2 old.vhdx && chmod 4644 old.vhdx; then
+		expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+		[ "$(stat -c %u:%g:%a old.vhdx)" = 1:2:644 ] || fail "the owner changed"
+	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
-	[ "$(find . -name '*.vhdx.*')" = "" ] || fail "temporary files are left"
+	[ "$(find . -name '.vhdxctl.*')" = "" ] || fail "temporary files are left"
+	long=$(printf '%0255d' 0)
+	expect 0 "$VHDXCTL" create -s 1M "$long"
+}
+
+# Whoever ends it finds nothing left, or what was there before.
+test_create_signal()
+{
+	"$out/deny_call" allocate true || skip "cannot filter system calls"
+	echo precious >image.vhdx
+	for signal in HUP INT TERM; do
+		# Without fallocate() it writes zeros. A job would ignore SIGINT.
+		env --default-signal "$out/deny_call" allocate \
+			"$VHDXCTL" create --force -t fixed -s 10G image.vhdx &
+		until ls .vhdxctl.* 2>/dev/null; do
+			kill -0 $! || fail "no temporary file"
+		done
+		kill -$signal $!
+		wait $! && fail "it came to an end"
+		[ "$(echo .vhdxctl.*)" = '.vhdxctl.*' ] || fail "a temporary file is left"
+		[ "$(cat image.vhdx)" = precious ] || fail "the old file changed"
+	done
 }
 
 test_create_faults()
@@ -366,6 +391,409 @@ test_create_child()
 	mkdir dir
 	mv gone.vhdx dir/BASE.vhdx
 	expect 0 "$VHDXCTL" info --chain --parent-dir dir child.vhdx
+}
+
+# unopened STATUS FILE COMMAND...: FILE is made a socket, which cannot be opened:
+# that it is refused for what it is shows that nothing was opened before.
+unopened()
+{
+	rm -f "$2"
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$2"
+	want=$1
+	shift 2
+	expect "$want" "$@"
+	says 'regular file'
+}
+
+# To open a device may do something: a watchdog begins to count. What is neither a
+# file nor a block device is not opened at all, and what a locator leads to is
+# opened only if it is a regular file.
+test_open_devices()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	mv base.vhdx elsewhere.vhdx
+	for verb in info dump attach "create -s 1M --force" "create child2.vhdx --parent"; do
+		# shellcheck disable=SC2086 # a command
+		unopened 1 socket "$VHDXCTL" $verb socket
+	done
+	unopened 8 socket "$VHDXCTL" check socket
+	unopened 1 socket "$VHDXCTL" info --chain --parent socket child.vhdx
+	unopened 1 base.vhdx "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	unopened 1 base.vhdx "$VHDXCTL" attach --read-only child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	rm base.vhdx
+	ln -s elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" info --chain child.vhdx
+	rm base.vhdx
+	mknod base.vhdx b 240 0 || skip "cannot make a device node"
+	expect 1 "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+}
+
+# Files are opened by way of /proc, and without it all the same. ASan needs /proc,
+# so this is for the program that is installed.
+test_open_without_proc()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	VHDXCTL=$top/build/vhdxctl
+	make -s -C "$top" tools
+	sample image.vhdx
+	without_proc()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - "$@"
+	}
+	without_proc true || skip "cannot mount over /proc"
+	expect 0 without_proc "$VHDXCTL" info image.vhdx
+	expect 1 without_proc "$VHDXCTL" info /dev/null
+	says 'neither a regular file'
+}
+
+# What a child says of its parent leads to it, or the child is not made.
+test_create_names()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for name in "$(printf 'a\377b')" 'back\slash' "$(printf 'new\nline')" \
+		"$(printf 'c1\302\200')"; do
+		mkdir "$name"
+		for parent in "$name.vhdx" "$name/base.vhdx"; do
+			cp base.vhdx "$parent"
+			expect 1 "$VHDXCTL" create --parent "$parent" child.vhdx
+			says 'cannot be named in child.vhdx: in an image paths are UTF-8'
+			[ ! -e child.vhdx ] || fail "a child was made"
+		done
+	done
+	for name in "$(printf 'a\303\244\360\237\222\276\357\277\275')" ' %41"' 'C:' '..a'; do
+		cp base.vhdx "$name"
+		expect 0 "$VHDXCTL" create --parent "./$name" child.vhdx
+		expect 0 "$VHDXCTL" info --chain child.vhdx
+		rm child.vhdx
+	done
+	# Through a link: the way to the parent begins at the file, not at the link.
+	mkdir -p dir/ectory
+	expect 0 "$VHDXCTL" create -s 1M dir/ectory/child.vhdx
+	ln -s dir/ectory/child.vhdx link.vhdx
+	expect 0 "$VHDXCTL" create --force --parent base.vhdx link.vhdx
+	mkdir moved
+	mv base.vhdx dir moved
+	expect 0 "$VHDXCTL" info --chain --json moved/dir/ectory/child.vhdx
+	[ "$(json said chain 1 found_by)" = relative_path ] || fail "not by relative_path"
+}
+
+# refuse TEXT FILE OPTION...: FILE is not replaced, for that reason, and is unchanged.
+refuse()
+{
+	before=$(sum "$2")
+	text=$1
+	shift
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $deny "$VHDXCTL" create --force "$@"
+	says "$text"
+	[ "$(sum "$1")" = "$before" ] || fail "$1 changed"
+}
+
+# Whatever --force replaces, it is none of the images that the new one is to stand on.
+test_force_chain()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for level in "snap base" "top snap"; do
+		expect 0 "$VHDXCTL" create --parent "${level#* }.vhdx" "${level% *}.vhdx"
+	done
+	ln base.vhdx hard.vhdx
+	ln -s base.vhdx soft.vhdx
+	for old in base snap hard soft; do
+		refuse 'a parent of top.vhdx, and cannot be replaced' $old.vhdx --parent top.vhdx
+	done
+	refuse 'is the parent, and cannot be replaced' top.vhdx --parent top.vhdx
+	refuse 'is the parent, and cannot be replaced' soft.vhdx --parent hard.vhdx
+	cp base.vhdx other.vhdx
+	mv base.vhdx elsewhere.vhdx
+	refuse 'may be one of the parents' other.vhdx --parent top.vhdx
+	mv elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" create --force --parent top.vhdx other.vhdx
+	expect 0 "$VHDXCTL" info --chain --json other.vhdx
+	[ "$(json said depth)" = 4 ] || fail "depth"
+}
+
+# A file in use is not replaced, however it is used, nor one of which nobody can tell.
+test_force_in_use()
+{
+	sample old.vhdx
+	exec 8>>old.vhdx
+	refuse 'has it open for writing' old.vhdx -s 1M
+	exec 8>&-
+	hold read old.vhdx
+	refuse 'in use by another process' old.vhdx -s 1M
+	let_go
+	"$out/deny_call" lock true || skip "cannot filter system calls"
+	deny="$out/deny_call lock"
+	refuse 'cannot be locked, and so may be in use' old.vhdx -s 1M
+	for verb in info check "create new.vhdx --parent"; do
+		# shellcheck disable=SC2086 # commands
+		expect 0 $deny "$VHDXCTL" $verb old.vhdx
+		says 'old.vhdx: warning: cannot be locked'
+	done
+	expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+}
+
+# The image is in place, and the message says so.
+test_create_unstable()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	expect 1 "$out/deny_call" directory "$VHDXCTL" create -s 1M image.vhdx
+	says 'image.vhdx: was made, but a power cut may undo that'
+	expect 0 "$VHDXCTL" check image.vhdx
+}
+
+# A chain of three, the root in a folder of its own: base/0.vhdx, 1.vhdx, 2.vhdx.
+chain()
+{
+	mkdir base
+	expect 0 "$VHDXCTL" create -s 8M --block-size 1M base/0.vhdx
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx 1.vhdx
+	expect 0 "$VHDXCTL" create --parent 1.vhdx 2.vhdx
+}
+
+# refused MESSAGE COMMAND...: it fails with that message, and no image changes.
+refused()
+{
+	message=$1
+	shift
+	before=$(cat base/0.vhdx 1.vhdx 2.vhdx | sha256sum)
+	expect 1 "$@"
+	says "$message"
+	[ "$before" = "$(cat base/0.vhdx 1.vhdx 2.vhdx | sha256sum)" ] || fail "an image changed"
+}
+
+# The images have a clean log, and no reader finds anything wrong with them.
+sound()
+{
+	for image; do
+		expect 0 "$VHDXCTL" check "$image"
+		expect 0 python3 "$top/tools/testing/vhdx/images/vhdxmodel.py" --check --clean "$image"
+	done
+}
+
+linkage()
+{
+	"$VHDXCTL" info --json "$1" >linkage.json || fail info
+	json linkage.json parent_locator "$2"
+}
+
+test_set_parent()
+{
+	chain
+	link=$(linkage 1.vhdx parent_linkage)
+	mkdir moved
+	mv base/0.vhdx moved/
+	expect 1 "$VHDXCTL" info --chain 2.vhdx
+	expect 0 "$VHDXCTL" set --parent moved/0.vhdx 1.vhdx
+	expect 0 "$VHDXCTL" info --chain 2.vhdx
+	[ "$(linkage 1.vhdx relative_path)" = '.\moved\0.vhdx' ] || fail "relative path"
+	[ "$(linkage 1.vhdx absolute_win32_path)" = "\\\\?$(echo "$PWD/moved/0.vhdx" | tr / '\134')" ] ||
+		fail "absolute path"
+	[ "$(linkage 1.vhdx parent_linkage)" = "$link" ] || fail "the linkage changed"
+	sound 1.vhdx
+	# Through a link: the directory that counts is that of the file.
+	mkdir links
+	ln -s ../1.vhdx links/1.vhdx
+	rmdir base
+	mv moved base
+	expect 0 "$VHDXCTL" set --parent base/0.vhdx links/1.vhdx
+	expect 0 "$VHDXCTL" info --chain 2.vhdx
+	# Pairs that mean nothing to us stay; a volume_path that is old does not.
+	expect 0 "$top/tools/testing/selftests/vhdx/chain.py" locator 1.vhdx \
+		'hello' 'world' volume_path '\\?\Volume{1}\0.vhdx' relative_path '.\gone.vhdx'
+	expect 0 "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	[ "$(linkage 1.vhdx hello)" = world ] || fail "an unknown pair is lost"
+	"$VHDXCTL" info --json 1.vhdx | grep -q volume_path && fail "volume_path is still there"
+	sound 1.vhdx
+	# Another identity: only if it is asked for.
+	expect 0 "$VHDXCTL" create --force -s 8M base/0.vhdx
+	refused 'chain-linkage.*--ignore-id-mismatch' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	says "wanted is $(echo "$link" | tr -d '{}')"
+	expect 0 "$VHDXCTL" set --parent base/0.vhdx --ignore-id-mismatch 1.vhdx
+	expect 0 "$VHDXCTL" info --chain 2.vhdx
+	sound 1.vhdx
+}
+
+test_set_refusals()
+{
+	chain
+	expect 0 "$VHDXCTL" create -s 8M --logical-sector-size 4096 other.vhdx
+	refused 'has no parent' "$VHDXCTL" set --parent 1.vhdx base/0.vhdx
+	refused 'would be a loop' "$VHDXCTL" set --parent 1.vhdx 1.vhdx
+	refused 'would be a loop' "$VHDXCTL" set --parent 2.vhdx --ignore-id-mismatch 1.vhdx
+	refused 'chain-sector-size' "$VHDXCTL" set --parent other.vhdx 1.vhdx
+	refused 'No such file' "$VHDXCTL" set --parent nothing.vhdx 1.vhdx
+	refused '--parent must be given' "$VHDXCTL" set 1.vhdx
+	refused 'is neither a regular file' "$VHDXCTL" set --parent /dev/null 1.vhdx
+	for mode in read write; do
+		hold $mode 1.vhdx
+		refused '1.vhdx: is in use' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+		let_go
+	done
+	hold write base/0.vhdx
+	refused '0.vhdx: is in use' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	let_go
+	cp 1.vhdx whole.vhdx
+	echo 0f00400000000000 | bytes 0x300000 1.vhdx
+	refused '1.vhdx: bat-reserved-bits' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	cp whole.vhdx 1.vhdx
+	echo 00 | bytes 0x211000 1.vhdx
+	refused '1.vhdx: locator-type' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+}
+
+test_merge_chains()
+{
+	seed=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')
+	mkdir chains
+	expect 0 "$top/tools/testing/vhdx/tool/mergechains.py" merge "$VHDXCTL" chains "$seed"
+}
+
+# Power is cut in short merges; VHDX_CUT_VARIANTS says how often at each place.
+test_merge_cuts()
+{
+	seed=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')
+	mkdir chains
+	expect 0 "$top/tools/testing/vhdx/tool/mergechains.py" cuts "$out/merge_cuts" chains "$seed"
+}
+
+test_merge_refusals()
+{
+	chain
+	refused '0.vhdx: is not a differencing image' "$VHDXCTL" merge base/0.vhdx
+	refused '2.vhdx: is not among the parents of 1.vhdx' "$VHDXCTL" merge --into 2.vhdx 1.vhdx
+	refused 'nothing.vhdx: No such file' "$VHDXCTL" merge --into nothing.vhdx 1.vhdx
+	for mode in read write; do
+		for image in 2.vhdx 1.vhdx base/0.vhdx; do
+			hold $mode $image
+			refused "$(basename $image):* is in use" "$VHDXCTL" merge --into base/0.vhdx 2.vhdx
+			let_go
+		done
+	done
+	ln 2.vhdx other-name.vhdx
+	refused '2.vhdx: is not a plain file' "$VHDXCTL" merge --delete 2.vhdx
+	rm other-name.vhdx
+	expect 0 "$VHDXCTL" create --parent 1.vhdx --force -s 5M 2.vhdx
+	refused '2.vhdx: has a disk of 5M .* use --shrink' "$VHDXCTL" merge 2.vhdx
+	for image in 2.vhdx 1.vhdx; do
+		cp $image whole
+		echo 0f00400000000000 | bytes 0x300000 $image
+		refused "$image: bat-reserved-bits" "$VHDXCTL" merge --shrink 2.vhdx
+		mv whole $image
+	done
+	cp 1.vhdx whole
+	truncate -s 3M 1.vhdx
+	refused '1.vhdx: region-range' "$VHDXCTL" merge --shrink 2.vhdx
+	mv whole 1.vhdx
+	mv base/0.vhdx base/1.vhdx
+	: >base/0.vhdx
+	refused '0.vhdx: file-too-small' "$VHDXCTL" merge 2.vhdx
+	rm base/0.vhdx
+	mv base/1.vhdx base/0.vhdx
+	[ "$(id -u)" = 0 ] || {
+		chmod 400 1.vhdx
+		refused '1.vhdx: cannot be written to' "$VHDXCTL" merge --shrink 2.vhdx
+		chmod 600 1.vhdx
+	}
+}
+
+# What is left afterwards, and what is said.
+test_merge_after()
+{
+	chain
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx sister.vhdx
+	expect 0 "$VHDXCTL" merge --into base/0.vhdx 2.vhdx
+	says '2.vhdx: is merged into .*0.vhdx and may be removed'
+	says '1.vhdx: is merged into .*0.vhdx, too, and is of no use any more'
+	sound base/0.vhdx 1.vhdx 2.vhdx
+	expect 0 "$VHDXCTL" info --chain --json 2.vhdx
+	[ "$(json said depth)" = 2 ] || fail "the merged child does not stand on the last one"
+	for image in 1.vhdx sister.vhdx; do
+		expect 1 "$VHDXCTL" info --chain $image
+		says chain-linkage
+	done
+	rm ./*.vhdx
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx 1.vhdx
+	expect 0 "$VHDXCTL" create --parent 1.vhdx 2.vhdx
+	expect 0 "$VHDXCTL" merge --delete --into base/0.vhdx 2.vhdx
+	[ "$(echo ./*.vhdx)" = './*.vhdx' ] || fail "something is left"
+	[ ! -s said ] || fail "it said something"
+	# A child of another size gives its size to the parent.
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx -s 20M larger.vhdx
+	expect 0 "$VHDXCTL" merge larger.vhdx
+	[ "$("$VHDXCTL" info --json base/0.vhdx >info.json; json info.json virtual_size)" = 20971520 ] ||
+		fail "the parent did not grow"
+	sound base/0.vhdx
+	check_with_others base/0.vhdx 512 20971520
+}
+
+# A bar on a terminal, and nowhere else.
+test_merge_progress()
+{
+	chain
+	expect 0 python3 - "$VHDXCTL" <<-EOF
+		import os, pty, sys
+		def merge(*options):
+		    said = bytearray()
+		    def read(fd):
+		        data = os.read(fd, 4096)
+		        said.extend(data)
+		        return data
+		    status = pty.spawn([sys.argv[1], "merge", *options, "2.vhdx"], read, lambda fd: b"")
+		    return status, b"100%" in said
+		assert merge() == (0, True)
+		assert merge("--no-progress") == (0, False)
+	EOF
+	expect 0 "$VHDXCTL" merge 2.vhdx
+	grep -q % said && fail "a bar without a terminal"
+	true
+}
+
+# The file system of the parent is full: then there is room, and it goes on.
+test_merge_full()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	mkdir small
+	expect 0 "$VHDXCTL" create -s 8M --block-size 1M small.vhdx
+	expect 0 "$VHDXCTL" create --parent small.vhdx child.vhdx
+	python3 - <<-EOF || fail "cannot fill the child"
+		import os, struct
+		with open("child.vhdx", "r+b") as child:
+		    child.truncate(12 << 20)
+		    child.seek(0x300000)
+		    child.write(struct.pack("<4Q", *(n << 20 | 6 for n in (4, 6, 8, 10))))
+		    child.seek(4 << 20)
+		    child.write(os.urandom(8 << 20))
+	EOF
+	expect 0 "$VHDXCTL" check child.vhdx
+	# shellcheck disable=SC2016 # for the inner shell
+	expect 0 unshare -m sh -ec '
+		mount -t tmpfs -o size=7M none small
+		cp --sparse=always small.vhdx small/
+		"$1" set --parent small/small.vhdx child.vhdx
+		! "$1" merge child.vhdx 2>message
+		cat message
+		grep "small.vhdx: No space left" message
+		grep "nothing is lost" message
+		"$1" check small/small.vhdx
+		"$1" info --chain child.vhdx >/dev/null
+		mount -o remount,size=20M small
+		"$1" merge child.vhdx
+		"$1" check small/small.vhdx
+		cp --sparse=always small/small.vhdx merged.vhdx' - "$VHDXCTL"
+	sound merged.vhdx
+	python3 - <<-EOF || fail "the content differs"
+		import sys
+		sys.path.insert(0, "$top/tools/testing/vhdx/images")
+		import vhdxmodel
+		have = b"".join(data for _, data in vhdxmodel.Image("merged.vhdx").chunks())
+		assert have == open("child.vhdx", "rb").read()[4 << 20:12 << 20]
+	EOF
 }
 
 test_create_unique()
@@ -641,17 +1069,76 @@ test_snapshot()
 	says 'dir: has no room for the snapshot.*TMPDIR'
 }
 
+# An image that may be read only: what root can do, and what others need.
 test_read_only_file()
 {
 	sample image.vhdx
+	chmod 444 image.vhdx
+	as_user=
+	if [ "$(id -u)" = 0 ]; then
+		have setpriv || skip "no setpriv"
+		as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
+		chmod 755 "$work" .
+		$as_user "$VHDXCTL" --version || skip "others cannot run vhdxctl here"
+	fi
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $as_user "$VHDXCTL" attach image.vhdx
+	says 'run vhdxctl as root'
+	# shellcheck disable=SC2086
+	expect 0 $as_user "$VHDXCTL" check image.vhdx
 	chmod 400 image.vhdx
-	[ "$(id -u)" != 0 ] || skip "root may write to any file"
-	expect 1 "$VHDXCTL" attach image.vhdx
-	says '--read-only'
-	expect 0 "$VHDXCTL" check image.vhdx
+	[ "$as_user" ] || return 0
+	# shellcheck disable=SC2086
+	expect 8 $as_user "$VHDXCTL" check image.vhdx
+	says 'image.vhdx: Permission denied'
+	mkdir mnt
+	in_mount()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount --bind . mnt && mount -o remount,ro,bind mnt && exec "$@"' - "$@"
+	}
+	in_mount true || skip "cannot mount"
+	expect 1 in_mount "$VHDXCTL" attach mnt/image.vhdx
+	says 'attach with --read-only'
 }
 
-# A made-up /sys/block with two devices, in a mount namespace of our own.
+# With the folder "block" as /sys/block, in a mount namespace of our own.
+in_namespace()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
+}
+
+# JSON is UTF-8 whatever files are called; tables show what the locale can.
+test_names()
+{
+	name=$(printf 'a\377\303\244\n"\001\\z\360\237\222\276.vhdx')
+	sample "$name"
+	expect 0 "$VHDXCTL" info --json "$name"
+	grep -q '\\ufffd' said || fail "what is no UTF-8 is not replaced"
+	[ "$(json said file)" = "$(printf 'a\357\277\275\303\244\n"\001\\z\360\237\222\276.vhdx')" ] ||
+		fail "name in JSON"
+	expect 0 "$VHDXCTL" check --json "$name"
+	json said file || fail "name in JSON"
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	mkdir -p block/vhdx0/vhdx
+	echo "$PWD/$name" >block/vhdx0/vhdx/backing_file
+	in_namespace true || skip "cannot mount over /sys/block"
+	for locale in C C.UTF-8 tr_TR.UTF-8; do
+		LC_ALL=$locale in_namespace "$VHDXCTL" list --json -o FILE,DISK-ID >said || fail list
+		case $(json said vhdxdevices 0 file) in
+		*"$(printf 'a\357\277\275\303\244\n')"*) ;;
+		*) fail "name in the list's JSON" ;;
+		esac
+		[ "$(json said vhdxdevices 0 disk-id)" = None ] || fail "key"
+	done
+	LC_ALL=C in_namespace "$VHDXCTL" list -n -o FILE >said
+	says '/a\\xff\\xc3\\xa4\\x0a"\\x01'
+	LC_ALL=C.UTF-8 in_namespace "$VHDXCTL" list -n -o FILE >said
+	says "$(printf '/a\\\\xff\303\244\\\\x0a"\\\\x01')"
+}
+
+# A made-up /sys/block with two devices.
 test_list()
 {
 	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
@@ -667,11 +1154,6 @@ test_list()
 		echo "$PWD/image $n.vhdx" >block/vhdx$n/vhdx/backing_file
 		: >"image $n.vhdx"
 	done
-	in_namespace()
-	{
-		# shellcheck disable=SC2016 # for the inner shell
-		unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
-	}
 	in_namespace true || skip "cannot mount over /sys/block"
 	expect 0 in_namespace "$VHDXCTL" list
 	says '/dev/vhdx0 .*dynamic .*1G .*write .*32M .*image 0.vhdx'
@@ -693,7 +1175,10 @@ test_list()
 	[ "$(json said vhdxdevices 0 file)" = "snapshot of $PWD/image 0.vhdx" ] || fail "snapshot"
 	expect 0 in_namespace "$VHDXCTL" list -n -o NAME "image 0.vhdx"
 	[ "$(cat said)" = /dev/vhdx0 ] || fail "by what it is a snapshot of"
-	expect 1 in_namespace "$VHDXCTL" list /dev/vhdx5
+	for name in /dev/vhdx5 /dev/vhdx00 vhdx010 /dev/vhdx /dev/vhdx-1 vhdx4294967296; do
+		expect 1 in_namespace "$VHDXCTL" list $name
+		says "$name: is neither a VHDX device"
+	done
 	expect 1 in_namespace "$VHDXCTL" attach "image 0.vhdx"
 }
 
@@ -710,6 +1195,8 @@ test_completion()
 			printf "%s\n" "${COMPREPLY[@]}"' - \
 			"$top/tools/vhdxctl/completion/vhdxctl" "$VHDXCTL" "$@" >said
 	}
+	complete_words merge --in
+	[ "$(cat said)" = --into= ] || fail "option of merge: $(cat said)"
 	complete_words ch
 	[ "$(cat said)" = check ] || fail "command: $(cat said)"
 	complete_words attach --no
@@ -718,21 +1205,64 @@ test_completion()
 	[ "$(cat said)" = fixed ] || fail "value: $(cat said)"
 	complete_words list -o BLOCK
 	[ "$(cat said)" = BLOCK-SIZE ] || fail "column: $(cat said)"
+	: >'an image *.vhdx'
+	complete_words attach an
+	[ "$(cat said)" = 'an image *.vhdx' ] || fail "file: $(cat said)"
 }
 
+# One line for each: exit status when the output is lost, and the command.
 test_output_lost()
 {
 	[ -e /dev/full ] || skip "no /dev/full"
 	sample image.vhdx
-	"$VHDXCTL" info image.vhdx >/dev/full && fail "info did not notice"
-	"$VHDXCTL" --help >/dev/full && fail "help did not notice"
-	true
+	while read -r want command; do
+		for lost in full closed; do
+			status=0
+			# shellcheck disable=SC2086 # a command
+			if [ $lost = full ]; then
+				"$VHDXCTL" $command >/dev/full
+			else
+				"$VHDXCTL" $command >&-
+			fi || status=$?
+			[ $status = "$want" ] || fail "exit status $status, not $want: $command"
+		done
+	done <<-EOF
+		1 info image.vhdx
+		1 info --json image.vhdx
+		1 dump --bat image.vhdx
+		1 list --json
+		8 check image.vhdx
+		8 check --json image.vhdx
+		1 --help
+		1 --version
+		1 info --help
+		1 list --help
+		1 create --version
+		8 check --help
+		0 create --force -s 1M new.vhdx
+	EOF
+}
+
+# No image gets the number of a stream that is closed, and what is printed there.
+test_closed_streams()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	for closed in '2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+		rm -f new.vhdx
+		sh -c "'$out/deny_call' directory '$VHDXCTL' create -s 1M new.vhdx $closed" &&
+			fail "the directory was not denied"
+		expect 0 "$VHDXCTL" check new.vhdx
+		says 'no errors, 0 notes'
+	done
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal
+	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	set_parent set_refusals merge_chains merge_cuts merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
-	no_driver snapshot read_only_file list completion output_lost'
+	no_driver snapshot read_only_file list names completion output_lost
+	closed_streams'
 
 echo "KTAP version 1"
 # shellcheck disable=SC2086 # a list
