@@ -10,7 +10,6 @@
  * a length, and bytes.
  */
 #include "format/bat.h"
-#include "format/bitmap.h"
 #include "format/geometry.h"
 #include "format/locator.h"
 #include "format/metadata.h"
@@ -19,6 +18,7 @@
 #include "create.h"
 #include "file.h"
 #include "image.h"
+#include "map.h"
 #include "utf16.h"
 
 #include "fuzz.h"
@@ -151,7 +151,7 @@ static void make_blocks(struct mem *mem, bool child, u32 block)
 	/* Behind the payload blocks of the first chunk, which has 4 GiB. */
 	make_entry(mem->data, MIB(4096) / block, BITMAP_OFF | 6);
 	for (i = 0; i < 2048; i++)
-		mem->data[BITMAP_OFF + i] = i % 8 < 3 ? 0xff : i % 8 < 6 ? 0 : 0x5a;
+		mem->data[BITMAP_OFF + i] = i % 64 < 24 ? 0xff : i % 64 < 48 ? 0 : 0x5a;
 }
 
 static void make_headers(struct mem *mem, unsigned int n)
@@ -190,6 +190,9 @@ static void make_image(unsigned int n, bool child)
 	make_headers(mem, n);
 	make_blocks(mem, child, params.block_size);
 	mem->file.size = FILE_SIZE;
+	/* Payload, but for some holes. */
+	for (i = (BITMAP_OFF + MIB(1)) / SECTOR; i < NR_PAGES; i++)
+		mem->data[i * SECTOR + 1] = i % 11 > 2;
 	memcpy(mem->good, mem->data, FILE_SIZE);
 	for (i = 0; i < NR_PAGES; i++)
 		mem->hole[i] = !memchr_inv(mem->data + i * SECTOR, 0, SECTOR);
@@ -263,112 +266,77 @@ static void seal_all(struct mem *mem)
 /* --- what answers a read --- */
 
 /**
- * struct answer - like an extent of the driver
+ * struct answer - what a piece of the disk is
  * @image: the image that has it, or the number of images: zeros
  * @off: in its file
  * @len: how far that is so
- * @fault: the image that was asked is damaged
  */
 struct answer {
 	unsigned int	image;
 	u64		off;
 	u64		len;
-	bool		fault;
 };
 
-static bool read_entry(const struct libvhdx_image *img, u64 idx, struct vhdx_bat_entry *entry)
+/* True if the image says something; *@a is what, and for how long. */
+static bool ask_image(struct libvhdx_map *map, u64 pos, struct answer *a)
 {
+	const struct vhdx_geometry *geo = &map->img->geo;
+	struct libvhdx_extent run;
 	struct vhdx_finding fd;
-	enum vhdx_fault fault;
-	__le64 raw;
 
-	fuzz_assert(idx < img->geo.nr_entries);
-	fuzz_assert(!libvhdx_image_read_bat(img, idx, 1, &raw));
-	fault = vhdx_bat_entry_decode(raw, idx, &img->geo, img->src.size, entry, &fd);
-	fuzz_check_finding(fault, &fd);
-	return !fault;
+	a->len = min(a->len, geo->disk_size - pos);
+	fuzz_assert(!libvhdx_map_run(map, pos, a->len, &run, &fd));
+	fuzz_assert(run.len && run.len <= a->len);
+	a->len = run.len;
+	a->off = run.kind == LIBVHDX_EXTENT_DATA ? run.off : 0;
+	fuzz_assert(!a->off || (a->off >= MIB(1) && a->off + a->len <= map->img->src.size));
+	return run.kind != LIBVHDX_EXTENT_PARENT;
 }
 
-/* How far the sector at @pos, and those behind it, are here or not. */
-static bool read_bits(const struct libvhdx_image *img, u64 pos, u64 *len, bool *here)
-{
-	u64 chunk = vhdx_block_of(&img->geo, pos) >> img->geo.chunk_shift;
-	u32 nr = *len >> img->geo.sector_shift, bit = vhdx_bitmap_bit(&img->geo, pos), n, run;
-	struct vhdx_bat_entry entry;
-	bool set;
-	__le64 word;
-
-	if (!read_entry(img, vhdx_bat_bitmap_index(&img->geo, chunk), &entry) ||
-	    entry.state != VHDX_BITMAP_PRESENT)
-		return false;
-	for (n = 0; n < nr; n += run) {
-		fuzz_assert(!img->src.read(&img->src, entry.off + vhdx_bitmap_word_off(bit + n),
-					   &word, sizeof(word)));
-		run = vhdx_bitmap_run(word, bit + n, nr - n, &set);
-		fuzz_assert(run && run <= nr - n);
-		if (!n)
-			*here = set;
-		else if (set != *here)
-			break;
-	}
-	*len = (u64)min(n, nr) << img->geo.sector_shift;
-	return true;
-}
-
-/* True if the image says something, be it that it is damaged. */
-static bool ask_image(const struct libvhdx_image *img, u64 pos, struct answer *a)
-{
-	u64 blk = vhdx_block_of(&img->geo, pos), in_block = pos & (vhdx_block_size(&img->geo) - 1);
-	struct vhdx_bat_entry entry;
-	bool here = true;
-
-	a->len = min(a->len, vhdx_block_size(&img->geo) - in_block);
-	a->len = min(a->len, img->geo.disk_size - pos);
-	a->fault = !read_entry(img, vhdx_bat_index(&img->geo, blk), &entry);
-	if (!a->fault && entry.state == VHDX_BLOCK_PARTIALLY_PRESENT)
-		a->fault = !read_bits(img, pos, &a->len, &here);
-	if (a->fault)
-		return true;
-	if (!here || (entry.state == VHDX_BLOCK_NOT_PRESENT && img->geo.differencing))
-		return false;
-	a->off = vhdx_block_is_present(entry.state) ? entry.off + in_block : 0;
-	return true;
-}
-
-static struct answer ask(const struct libvhdx_image *imgs, unsigned int nr, u64 pos, u64 len)
+static struct answer ask(struct libvhdx_map *maps, unsigned int nr, u64 pos, u64 len)
 {
 	struct answer a = { .image = nr, .len = len };
 	unsigned int i;
 
-	for (i = 0; i < nr && pos < imgs[i].geo.disk_size; i++) {
-		if (!ask_image(&imgs[i], pos, &a))
+	for (i = 0; i < nr && pos < maps[i].img->geo.disk_size; i++) {
+		if (!ask_image(&maps[i], pos, &a))
 			continue;
-		a.image = a.off || a.fault ? i : nr;
+		a.image = a.off ? i : nr;
 		break;
 	}
-	fuzz_assert(a.len && a.len <= len);
-	if (a.image < nr && !a.fault)
-		fuzz_assert(a.off >= MIB(1) && a.off + a.len <= imgs[a.image].src.size);
 	return a;
 }
 
-/* The answer for a run is that for each of its sectors. */
-static void check_reads(const struct libvhdx_image *imgs, unsigned int nr, u64 pos)
+/* A sector of a run is what the run says, or is in a hole, which is zeros. */
+static void check_sector(const struct answer *all, const struct answer *one, u64 at,
+			 const struct libvhdx_map *maps, unsigned int nr)
 {
-	u32 sector = imgs[0].md.logical_size;
-	struct answer all, one;
-	u64 at;
+	struct mem *mem;
 
-	pos = pos * sector % imgs[0].geo.disk_size;
-	all = ask(imgs, nr, pos, imgs[0].geo.disk_size - pos);
-	if (all.fault)
+	if (one->image == all->image) {
+		fuzz_assert(one->image == nr || one->off == all->off + at);
 		return;
-	for (at = 0; at < all.len; at += sector * (at < 64 * 512 ? 1 : 97)) {
-		one = ask(imgs, nr, pos + at, sector);
-		fuzz_assert(!one.fault && one.image == all.image && one.len == sector);
-		fuzz_assert(one.image == nr || one.off == all.off + at);
 	}
+	fuzz_assert(one->image == nr);
+	mem = container_of(maps[all->image].img->file, struct mem, file);
+	fuzz_assert(!memchr_inv(mem->data + all->off + at, 0, one->len));
+}
+
+/* The answer for a run is that for each of its sectors. */
+static void check_reads(struct libvhdx_map *maps, unsigned int nr, u64 pos)
+{
+	u64 at, size = maps[0].img->geo.disk_size;
+	u32 sector = maps[0].img->md.logical_size;
+	struct answer all, one;
+
+	pos = pos * sector % size;
+	all = ask(maps, nr, pos, size - pos);
 	fuzz_assert(!(all.len % sector));
+	for (at = 0; at < all.len; at += sector * (at < 64 * 512 ? 1 : 97)) {
+		one = ask(maps, nr, pos + at, sector);
+		fuzz_assert(one.len == sector);
+		check_sector(&all, &one, at, maps, nr);
+	}
 }
 
 /* --- the chain --- */
@@ -389,7 +357,8 @@ static void count_fault(void *data, const struct vhdx_finding *fd)
 	(*nr)++;
 }
 
-static void check_bat(const struct libvhdx_image *img)
+/* Are all entries in order? */
+static bool check_bat(const struct libvhdx_image *img)
 {
 	struct vhdx_bat_scan scan;
 	unsigned int nr = 0;
@@ -399,20 +368,25 @@ static void check_bat(const struct libvhdx_image *img)
 	fuzz_assert(nr <= 2 * img->geo.nr_entries);
 	fuzz_assert(libvhdx_bat_scan_unused(img, &scan, &first) <= FILE_SIZE >> 20);
 	libvhdx_bat_scan_release(&scan);
+	return !nr;
 }
 
 static void check_chain(const struct libvhdx_image *imgs, unsigned int nr, const u64 *pos)
 {
+	static struct libvhdx_map maps[NR_IMAGES];
+	bool good = true;
 	unsigned int i;
 
-	for (i = 0; i < nr; i++)
-		check_bat(&imgs[i]);
-	for (i = 0; i < nr; i++)
-		if (!fits(&imgs[i], i + 1 < nr ? &imgs[i + 1] : NULL))
-			return;
+	for (i = 0; i < nr; i++) {
+		good &= check_bat(&imgs[i]);
+		good &= fits(&imgs[i], i + 1 < nr ? &imgs[i + 1] : NULL);
+		libvhdx_map_init(&maps[i], &imgs[i]);
+	}
+	if (!good)
+		return;
 	fuzz_accept();
-	check_reads(imgs, nr, pos[0]);
-	check_reads(imgs, nr, pos[1]);
+	check_reads(maps, nr, pos[0]);
+	check_reads(maps, nr, pos[1]);
 }
 
 static void open_chain(struct mem *files, unsigned int nr, const u64 *pos)
