@@ -33,7 +33,7 @@ struct command {
 };
 
 extern const struct command cmd_attach, cmd_detach, cmd_list, cmd_info,
-			    cmd_create, cmd_check, cmd_dump;
+			    cmd_create, cmd_check, cmd_set, cmd_merge, cmd_dump;
 
 /* Long options of every command. */
 #define OPTION_HELP	{ "help", no_argument, NULL, 'h' }

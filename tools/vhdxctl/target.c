@@ -160,6 +160,11 @@ void target_close(struct target *t)
 	close(t->fd);
 }
 
+bool target_is_same(const struct target *a, const struct target *b)
+{
+	return same_file(a->fd, b->fd);
+}
+
 int target_open_image(struct target *t, struct libvhdx_image *img)
 {
 	struct vhdx_finding fd = { .fault = VHDX_FAULT_NONE };

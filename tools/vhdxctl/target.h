@@ -35,6 +35,9 @@ void target_close(struct target *t);
  */
 int target_open_image(struct target *t, struct libvhdx_image *img);
 
+/* Are both the same file, whatever they are called? */
+bool target_is_same(const struct target *a, const struct target *b);
+
 /*
  * Open @path, a regular file or a block device, or a regular file only. What is
  * something else is not opened even to see what it is. -1 and a message.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vhdxctl: attach, look at, create and check VHDX images. */
+/* vhdxctl: attach, look at, create, check and merge VHDX images. */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-	&cmd_attach, &cmd_detach, &cmd_list, &cmd_info, &cmd_create, &cmd_check, &cmd_dump,
+	&cmd_attach, &cmd_detach, &cmd_list, &cmd_info, &cmd_create, &cmd_check, &cmd_set,
+	&cmd_merge, &cmd_dump,
 };
 
 static void show_version(void)
@@ -28,7 +29,7 @@ static void show_help(void)
 	size_t i;
 
 	printf("Usage: vhdxctl COMMAND [OPTION]... [OPERAND]...\n\n"
-	       "Attach, look at, create and check VHDX disk images.\n\n"
+	       "Attach, look at, create, check and merge VHDX disk images.\n\n"
 	       "Commands:\n");
 	for (i = 0; i < ARRAY_SIZE(commands); i++)
 		printf("  %-8s  %s\n", commands[i]->name, commands[i]->summary);

@@ -441,6 +441,69 @@ u32 vhdx_metadata_encode(void *buf, u32 len, const struct vhdx_metadata *md,
 	return LOCATOR_OFF + locator_len;
 }
 
+/* Is [@off, @off + @len) of the region free of all items but the one of @kind? */
+static bool place_is_free(const void *table, unsigned int nr, enum vhdx_item kind,
+			  u32 region_len, u32 off, u32 len)
+{
+	struct item item;
+	unsigned int i;
+
+	if (off < ITEMS_OFF || off > region_len || len > region_len - off)
+		return false;
+	for (i = 0; i < nr; i++) {
+		item_decode(table, 0, i, &item);
+		if (item_kind(&item) != kind && item.off < off + len &&
+		    off < item.off + item.len)
+			return false;
+	}
+	return true;
+}
+
+/* A page of its own, behind the table or behind another item. */
+static u32 place_find(const void *table, unsigned int nr, enum vhdx_item kind,
+		      u32 region_len, u32 len)
+{
+	u32 off = LOCATOR_OFF;
+	struct item item;
+	unsigned int i;
+
+	for (i = 0; i <= nr; i++) {
+		if (place_is_free(table, nr, kind, region_len, off, len))
+			return off;
+		if (i == nr)
+			break;
+		item_decode(table, 0, i, &item);
+		off = (item.off + item.len + 4095) & ~4095U;
+	}
+	return 0;
+}
+
+u32 vhdx_metadata_table_resize(void *table, u32 region_len, enum vhdx_item kind, u32 len)
+{
+	struct vhdx_raw_metadata_table *raw = table;
+	struct vhdx_raw_metadata_entry *entry = (void *)(raw + 1);
+	unsigned int nr = le16_to_cpu(raw->entry_count);
+	struct item item;
+	unsigned int i;
+	u32 off = 0;
+
+	/* An entry may be there twice, and both say the same. */
+	for (i = 0; i < nr; i++) {
+		item_decode(table, 0, i, &item);
+		if (item_kind(&item) != kind)
+			continue;
+		if (!off && place_is_free(table, nr, kind, region_len, item.off, len))
+			off = item.off;
+		else if (!off)
+			off = place_find(table, nr, kind, region_len, len);
+		if (!off)
+			return 0;
+		entry[i].offset = cpu_to_le32(off);
+		entry[i].length = cpu_to_le32(len);
+	}
+	return off;
+}
+
 const char *vhdx_disk_type_name(enum vhdx_disk_type type)
 {
 	static const char * const names[] = {

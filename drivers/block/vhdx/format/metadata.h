@@ -83,6 +83,14 @@ int vhdx_metadata_read(const struct vhdx_source *src, u64 off, u32 len,
 u32 vhdx_metadata_encode(void *buf, u32 len, const struct vhdx_metadata *md,
 			 const void *locator, u32 locator_len);
 
+/*
+ * Give the known item @kind, which the checked @table of a region of @region_len
+ * bytes lists, @len bytes, at a place that no other item uses; at its own if
+ * there is room. Only the table is changed. Returns the item's offset in the
+ * region, or 0 when there is no room, and then nothing was changed.
+ */
+u32 vhdx_metadata_table_resize(void *table, u32 region_len, enum vhdx_item kind, u32 len);
+
 /* "fixed", "dynamic" or "differencing". */
 const char *vhdx_disk_type_name(enum vhdx_disk_type type);
 

@@ -519,6 +519,68 @@ static void metadata_type_name_test(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, vhdx_disk_type_name(VHDX_DISK_DIFFERENCING), "differencing");
 }
 
+/* A region with a locator of @len bytes at 68 KiB. */
+static struct meta *meta_with_locator(struct kunit *test, u32 len)
+{
+	struct meta *m = meta_init(test);
+
+	m->region[SZ_64K + 4] = VHDX_PARAM_HAS_PARENT;
+	meta_put(m, 5, &(struct item){ LOCATOR, 68 * 1024, len, 4 });
+	return m;
+}
+
+static u32 resize_locator(struct meta *m, u32 region_len, u32 len)
+{
+	return vhdx_metadata_table_resize(m->region, region_len, VHDX_ITEM_PARENT_LOCATOR, len);
+}
+
+/* The item stays where there is room, and goes where there is some. */
+static void metadata_resize_test(struct kunit *test)
+{
+	struct meta *m = meta_with_locator(test, 100);
+	struct vhdx_metadata_items items;
+	struct vhdx_finding fd;
+
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_1M, 50000), 68 * 1024);
+	KUNIT_EXPECT_EQ(test, meta_read(m), 0);
+	KUNIT_EXPECT_EQ(test, m->md.items.len[VHDX_ITEM_PARENT_LOCATOR], 50000);
+	KUNIT_EXPECT_EQ(test, m->md.items.off[VHDX_ITEM_PARENT_LOCATOR], REGION + 68 * 1024);
+	/* Somebody else's item right behind it. */
+	meta_put(m, 6, &(struct item){ OTHER1, 72 * 1024, 4097, 0 });
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_1M, 4096), 68 * 1024);
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_1M, 4097), 80 * 1024);
+	KUNIT_EXPECT_EQ(test, vhdx_metadata_table_check(m->region, REGION, SZ_1M, &items, &fd),
+			VHDX_FAULT_NONE);
+	KUNIT_EXPECT_EQ(test, items.off[VHDX_ITEM_PARENT_LOCATOR], REGION + 80 * 1024);
+	/* A place once left is free again. */
+	KUNIT_EXPECT_EQ(test, resize_locator(m, 80 * 1024, 4000), 68 * 1024);
+}
+
+static void metadata_resize_full_test(struct kunit *test)
+{
+	struct meta *m = meta_with_locator(test, 100);
+	u8 before[sizeof(windows_table) + 64];
+
+	memcpy(before, m->region, sizeof(before));
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_128K, 60 * 1024 + 1), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(before, m->region, sizeof(before)), 0);
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_128K, 60 * 1024), 68 * 1024);
+	/* It is not in the table. */
+	m = meta_init(test);
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_1M, 100), 0);
+}
+
+/* Both of two equal entries change. */
+static void metadata_resize_twice_test(struct kunit *test)
+{
+	struct meta *m = meta_with_locator(test, 100);
+
+	meta_put(m, 6, &(struct item){ LOCATOR, 68 * 1024, 100, 4 });
+	KUNIT_EXPECT_EQ(test, resize_locator(m, SZ_1M, 200), 68 * 1024);
+	KUNIT_EXPECT_EQ(test, meta_read(m), 0);
+	KUNIT_EXPECT_EQ(test, m->md.items.len[VHDX_ITEM_PARENT_LOCATOR], 200);
+}
+
 static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(metadata_windows_test),
 	KUNIT_CASE(metadata_encode_test),
@@ -533,6 +595,9 @@ static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(metadata_last_slot_test),
 	KUNIT_CASE(metadata_table_check_test),
 	KUNIT_CASE(metadata_range_test),
+	KUNIT_CASE(metadata_resize_test),
+	KUNIT_CASE(metadata_resize_full_test),
+	KUNIT_CASE(metadata_resize_twice_test),
 	KUNIT_CASE(metadata_error_test),
 	KUNIT_CASE(metadata_type_name_test),
 	{}

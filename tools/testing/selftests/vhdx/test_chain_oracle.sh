@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Chains that vhdxctl makes, one child after the other: random writes go to each
-# and to a raw twin, which every reader has to find in the chain afterwards.
+# and to a raw twin, which every reader has to find in the chain afterwards, and in
+# its root once the chain was merged.
 . "$(dirname -- "$0")/lib.sh"
 setup
 
@@ -40,6 +41,17 @@ readers() {
 	fi
 }
 
+# merged NAME INTO IMAGE SECTOR: the driver shows the same of both, and they can be written to
+merged() {
+	attach "$3" || { fail "$1: attach of the child"; return 1; }
+	run "$1: the child shows the same" cmp "$DEV" "$WORK/raw"
+	reject "$1: what is attached is not merged" "is attached" vhdxctl merge "$3"
+	run "$1: detach" detach
+	readers "$1" "$2"
+	step "$1" "$2" "$4"
+	reject "$1: the child is stale" chain-linkage vhdxctl attach "$3"
+}
+
 # chain NAME SECTOR BASE-OPTIONS BLOCK-SIZE...: a child for each further size
 chain() {
 	local name=$1 sector=$2 base=$3 n=0 image
@@ -58,6 +70,11 @@ chain() {
 	reject "$name: a parent is not written to" "*" \
 		sh -c "vhdxctl attach -r $image >/dev/null && vhdxctl attach $WORK/0.vhdx"
 	detach_ours
+	run "$name: merge into the parent" vhdxctl merge "$image"
+	merged "$name: parent" "$WORK/$((n - 1)).vhdx" "$image" "$sector"
+	run "$name: merge into the root" \
+		vhdxctl merge --into "$WORK/0.vhdx" "$WORK/$((n - 1)).vhdx"
+	merged "$name: root" "$WORK/0.vhdx" "$WORK/$((n - 1)).vhdx" "$sector"
 }
 
 # Disks of other sizes: behind the end of a smaller parent are zeros.

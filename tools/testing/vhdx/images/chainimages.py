@@ -205,10 +205,10 @@ def blocks_of(rng, build, boundary):
     return sorted(rng.sample(sorted(found), len(found) * 3 // 4))
 
 
-def make_level(rng, disk, folder, n, shape, plain):
+def make_level(rng, disk, folder, n, shape, plain, kinds):
     sector, sizes, blocks, boundary, dirty = shape
     build = Build(size=sizes[n], block=blocks[n], lss=sector,
-                  kind="differencing" if n else rng.choice(("dynamic", "fixed")))
+                  kind="differencing" if n else rng.choice(kinds))
     link = uuid.UUID(int=rng.getrandbits(128))
     build.header(data_write=link.bytes_le)
     if n:
@@ -239,18 +239,22 @@ def our_share(every):
     return list(every)[ours - 1::shares]
 
 
+def make_chain(outdir, name, shape, seed, kinds=("dynamic", "fixed"), plain=False):
+    """Make a chain whose root is of one of the kinds; the path of its leaf."""
+    rng = random.Random(f"{seed} {name}")
+    folder = os.path.join(outdir, name)
+    os.makedirs(folder)
+    disk = Disk()
+    for n in range(len(shape[1])):
+        make_level(rng, disk, folder, n, shape, plain, kinds)
+    leaf = f"{name}/{len(shape[1]) - 1}.vhdx"
+    disk.write_tsv(os.path.join(outdir, leaf + ".tsv"))
+    return leaf
+
+
 def make(outdir, seed, plain=False):
-    rows = []
-    for name, shape in our_share((plain_shapes() if plain else SHAPES).items()):
-        rng = random.Random(f"{seed} {name}")
-        folder = os.path.join(outdir, name)
-        os.makedirs(folder)
-        disk = Disk()
-        for n in range(len(shape[1])):
-            make_level(rng, disk, folder, n, shape, plain)
-        leaf = f"{name}/{len(shape[1]) - 1}.vhdx"
-        disk.write_tsv(os.path.join(outdir, leaf + ".tsv"))
-        rows.append((leaf, len(shape[1])))
+    rows = [(make_chain(outdir, name, shape, seed, plain=plain), len(shape[1]))
+            for name, shape in our_share((plain_shapes() if plain else SHAPES).items())]
     with open(os.path.join(outdir, "chains.tsv"), "w", encoding="ascii") as out:
         print("# leaf", "depth", sep="\t", file=out)
         for row in rows:

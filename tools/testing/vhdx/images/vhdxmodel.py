@@ -819,7 +819,7 @@ class Image:
         data = bytearray(below)
         here = self.entry(self.index_of(block)) & ~0xFFFFF
         first = (rest * self.block + inner) // self.lss
-        bits = self.file.read(bitmap + first // 8, -(-length // self.lss // 8) + 1)
+        bits = self.file.read(bitmap + first // 8, -(-(first % 8 + length // self.lss) // 8))
         for n in range(length // self.lss):
             bit = first % 8 + n
             if bits[bit // 8] >> bit % 8 & 1:

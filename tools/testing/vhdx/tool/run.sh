@@ -147,10 +147,10 @@ let_go()
 test_help()
 {
 	expect 0 "$VHDXCTL" --help
-	for verb in attach detach list info create check dump; do
+	for verb in attach detach list info create check set merge dump; do
 		grep -q "^  $verb " said || fail "--help does not list $verb"
 	done
-	for verb in attach detach list info create check dump; do
+	for verb in attach detach list info create check set merge dump; do
 		expect 0 "$VHDXCTL" $verb --help
 		says "Usage: vhdxctl $verb"
 		man=$top/tools/vhdxctl/man/vhdxctl-$verb.8
@@ -166,7 +166,7 @@ test_help()
 
 test_usage()
 {
-	for verb in attach detach info create dump; do
+	for verb in attach detach info create set merge dump; do
 		expect 1 "$VHDXCTL" $verb
 		says "Try 'vhdxctl $verb --help'"
 		expect 1 "$VHDXCTL" $verb --no-such-option
@@ -568,6 +568,254 @@ test_replaced_meanwhile()
 	done
 }
 
+# A chain of three, the root in a folder of its own: base/0.vhdx, 1.vhdx, 2.vhdx.
+chain()
+{
+	mkdir base
+	expect 0 "$VHDXCTL" create -s 8M --block-size 1M base/0.vhdx
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx 1.vhdx
+	expect 0 "$VHDXCTL" create --parent 1.vhdx 2.vhdx
+}
+
+# refused MESSAGE COMMAND...: it fails with that message, and no image changes.
+refused()
+{
+	message=$1
+	shift
+	before=$(cat base/0.vhdx 1.vhdx 2.vhdx | sha256sum)
+	expect 1 "$@"
+	says "$message"
+	[ "$before" = "$(cat base/0.vhdx 1.vhdx 2.vhdx | sha256sum)" ] || fail "an image changed"
+}
+
+# The images have a clean log, and no reader finds anything wrong with them.
+sound()
+{
+	for image; do
+		expect 0 "$VHDXCTL" check "$image"
+		expect 0 python3 "$top/tools/testing/vhdx/images/vhdxmodel.py" --check --clean "$image"
+	done
+}
+
+linkage()
+{
+	"$VHDXCTL" info --json "$1" >linkage.json || fail info
+	json linkage.json parent_locator "$2"
+}
+
+test_set_parent()
+{
+	chain
+	link=$(linkage 1.vhdx parent_linkage)
+	mkdir moved
+	mv base/0.vhdx moved/
+	expect 1 "$VHDXCTL" info --chain 2.vhdx
+	expect 0 "$VHDXCTL" set --parent moved/0.vhdx 1.vhdx
+	expect 0 "$VHDXCTL" info --chain 2.vhdx
+	[ "$(linkage 1.vhdx relative_path)" = '.\moved\0.vhdx' ] || fail "relative path"
+	[ "$(linkage 1.vhdx absolute_win32_path)" = "\\\\?$(echo "$PWD/moved/0.vhdx" | tr / '\134')" ] ||
+		fail "absolute path"
+	[ "$(linkage 1.vhdx parent_linkage)" = "$link" ] || fail "the linkage changed"
+	sound 1.vhdx
+	# Through a link: the directory that counts is that of the file.
+	mkdir links
+	ln -s ../1.vhdx links/1.vhdx
+	rmdir base
+	mv moved base
+	expect 0 "$VHDXCTL" set --parent base/0.vhdx links/1.vhdx
+	expect 0 "$VHDXCTL" info --chain 2.vhdx
+	# Pairs that mean nothing to us stay; a volume_path that is old does not.
+	expect 0 "$top/tools/testing/selftests/vhdx/chain.py" locator 1.vhdx \
+		'hello' 'world' volume_path '\\?\Volume{1}\0.vhdx' relative_path '.\gone.vhdx'
+	expect 0 "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	[ "$(linkage 1.vhdx hello)" = world ] || fail "an unknown pair is lost"
+	"$VHDXCTL" info --json 1.vhdx | grep -q volume_path && fail "volume_path is still there"
+	sound 1.vhdx
+	# Another identity: only if it is asked for.
+	expect 0 "$VHDXCTL" create --force -s 8M base/0.vhdx
+	refused 'chain-linkage.*--ignore-id-mismatch' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	says "wanted is $(echo "$link" | tr -d '{}')"
+	expect 0 "$VHDXCTL" set --parent base/0.vhdx --ignore-id-mismatch 1.vhdx
+	expect 0 "$VHDXCTL" info --chain 2.vhdx
+	sound 1.vhdx
+}
+
+test_set_refusals()
+{
+	chain
+	expect 0 "$VHDXCTL" create -s 8M --logical-sector-size 4096 other.vhdx
+	refused 'has no parent' "$VHDXCTL" set --parent 1.vhdx base/0.vhdx
+	refused 'would be a loop' "$VHDXCTL" set --parent 1.vhdx 1.vhdx
+	refused 'would be a loop' "$VHDXCTL" set --parent 2.vhdx --ignore-id-mismatch 1.vhdx
+	refused 'chain-sector-size' "$VHDXCTL" set --parent other.vhdx 1.vhdx
+	refused 'No such file' "$VHDXCTL" set --parent nothing.vhdx 1.vhdx
+	refused '--parent must be given' "$VHDXCTL" set 1.vhdx
+	refused 'is neither a regular file' "$VHDXCTL" set --parent /dev/null 1.vhdx
+	for mode in read write; do
+		hold $mode 1.vhdx
+		refused '1.vhdx: is in use' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+		let_go
+	done
+	hold write base/0.vhdx
+	refused '0.vhdx: is in use' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	let_go
+	cp 1.vhdx whole.vhdx
+	echo 0f00400000000000 | bytes 0x300000 1.vhdx
+	refused '1.vhdx: bat-reserved-bits' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+	cp whole.vhdx 1.vhdx
+	echo 00 | bytes 0x211000 1.vhdx
+	refused '1.vhdx: locator-type' "$VHDXCTL" set --parent base/0.vhdx 1.vhdx
+}
+
+test_merge_chains()
+{
+	seed=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')
+	mkdir chains
+	expect 0 "$top/tools/testing/vhdx/tool/mergechains.py" merge "$VHDXCTL" chains "$seed"
+}
+
+# Power is cut in short merges; VHDX_CUT_VARIANTS says how often at each place.
+test_merge_cuts()
+{
+	seed=$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')
+	mkdir chains
+	expect 0 "$top/tools/testing/vhdx/tool/mergechains.py" cuts "$out/merge_cuts" chains "$seed"
+}
+
+test_merge_refusals()
+{
+	chain
+	refused '0.vhdx: is not a differencing image' "$VHDXCTL" merge base/0.vhdx
+	refused '2.vhdx: is not among the parents of 1.vhdx' "$VHDXCTL" merge --into 2.vhdx 1.vhdx
+	refused 'nothing.vhdx: No such file' "$VHDXCTL" merge --into nothing.vhdx 1.vhdx
+	for mode in read write; do
+		for image in 2.vhdx 1.vhdx base/0.vhdx; do
+			hold $mode $image
+			refused "$(basename $image):* is in use" "$VHDXCTL" merge --into base/0.vhdx 2.vhdx
+			let_go
+		done
+	done
+	ln 2.vhdx other-name.vhdx
+	refused '2.vhdx: is not a plain file' "$VHDXCTL" merge --delete 2.vhdx
+	rm other-name.vhdx
+	expect 0 "$VHDXCTL" create --parent 1.vhdx --force -s 5M 2.vhdx
+	refused '2.vhdx: has a disk of 5M .* use --shrink' "$VHDXCTL" merge 2.vhdx
+	for image in 2.vhdx 1.vhdx; do
+		cp $image whole
+		echo 0f00400000000000 | bytes 0x300000 $image
+		refused "$image: bat-reserved-bits" "$VHDXCTL" merge --shrink 2.vhdx
+		mv whole $image
+	done
+	cp 1.vhdx whole
+	truncate -s 3M 1.vhdx
+	refused '1.vhdx: region-range' "$VHDXCTL" merge --shrink 2.vhdx
+	mv whole 1.vhdx
+	mv base/0.vhdx base/1.vhdx
+	: >base/0.vhdx
+	refused '0.vhdx: file-too-small' "$VHDXCTL" merge 2.vhdx
+	rm base/0.vhdx
+	mv base/1.vhdx base/0.vhdx
+	[ "$(id -u)" = 0 ] || {
+		chmod 400 1.vhdx
+		refused '1.vhdx: cannot be written to' "$VHDXCTL" merge --shrink 2.vhdx
+		chmod 600 1.vhdx
+	}
+}
+
+# What is left afterwards, and what is said.
+test_merge_after()
+{
+	chain
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx sister.vhdx
+	expect 0 "$VHDXCTL" merge --into base/0.vhdx 2.vhdx
+	says '2.vhdx: is merged into .*0.vhdx and may be removed'
+	says '1.vhdx: is merged into .*0.vhdx, too, and is of no use any more'
+	sound base/0.vhdx 1.vhdx 2.vhdx
+	expect 0 "$VHDXCTL" info --chain --json 2.vhdx
+	[ "$(json said depth)" = 2 ] || fail "the merged child does not stand on the last one"
+	for image in 1.vhdx sister.vhdx; do
+		expect 1 "$VHDXCTL" info --chain $image
+		says chain-linkage
+	done
+	rm ./*.vhdx
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx 1.vhdx
+	expect 0 "$VHDXCTL" create --parent 1.vhdx 2.vhdx
+	expect 0 "$VHDXCTL" merge --delete --into base/0.vhdx 2.vhdx
+	[ "$(echo ./*.vhdx)" = './*.vhdx' ] || fail "something is left"
+	[ ! -s said ] || fail "it said something"
+	# A child of another size gives its size to the parent.
+	expect 0 "$VHDXCTL" create --parent base/0.vhdx -s 20M larger.vhdx
+	expect 0 "$VHDXCTL" merge larger.vhdx
+	[ "$("$VHDXCTL" info --json base/0.vhdx >info.json; json info.json virtual_size)" = 20971520 ] ||
+		fail "the parent did not grow"
+	sound base/0.vhdx
+	check_with_others base/0.vhdx 512 20971520
+}
+
+# A bar on a terminal, and nowhere else.
+test_merge_progress()
+{
+	chain
+	expect 0 python3 - "$VHDXCTL" <<-EOF
+		import os, pty, sys
+		def merge(*options):
+		    said = bytearray()
+		    def read(fd):
+		        data = os.read(fd, 4096)
+		        said.extend(data)
+		        return data
+		    status = pty.spawn([sys.argv[1], "merge", *options, "2.vhdx"], read, lambda fd: b"")
+		    return status, b"100%" in said
+		assert merge() == (0, True)
+		assert merge("--no-progress") == (0, False)
+	EOF
+	expect 0 "$VHDXCTL" merge 2.vhdx
+	grep -q % said && fail "a bar without a terminal"
+	true
+}
+
+# The file system of the parent is full: then there is room, and it goes on.
+test_merge_full()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	mkdir small
+	expect 0 "$VHDXCTL" create -s 8M --block-size 1M small.vhdx
+	expect 0 "$VHDXCTL" create --parent small.vhdx child.vhdx
+	python3 - <<-EOF || fail "cannot fill the child"
+		import os, struct
+		with open("child.vhdx", "r+b") as child:
+		    child.truncate(12 << 20)
+		    child.seek(0x300000)
+		    child.write(struct.pack("<4Q", *(n << 20 | 6 for n in (4, 6, 8, 10))))
+		    child.seek(4 << 20)
+		    child.write(os.urandom(8 << 20))
+	EOF
+	expect 0 "$VHDXCTL" check child.vhdx
+	# shellcheck disable=SC2016 # for the inner shell
+	expect 0 unshare -m sh -ec '
+		mount -t tmpfs -o size=7M none small
+		cp --sparse=always small.vhdx small/
+		"$1" set --parent small/small.vhdx child.vhdx
+		! "$1" merge child.vhdx 2>message
+		cat message
+		grep "small.vhdx: No space left" message
+		grep "nothing is lost" message
+		"$1" check small/small.vhdx
+		"$1" info --chain child.vhdx >/dev/null
+		mount -o remount,size=20M small
+		"$1" merge child.vhdx
+		"$1" check small/small.vhdx
+		cp --sparse=always small/small.vhdx merged.vhdx' - "$VHDXCTL"
+	sound merged.vhdx
+	python3 - <<-EOF || fail "the content differs"
+		import sys
+		sys.path.insert(0, "$top/tools/testing/vhdx/images")
+		import vhdxmodel
+		have = b"".join(data for _, data in vhdxmodel.Image("merged.vhdx").chunks())
+		assert have == open("child.vhdx", "rb").read()[4 << 20:12 << 20]
+	EOF
+}
+
 test_create_unique()
 {
 	for n in 1 2; do
@@ -967,6 +1215,8 @@ test_completion()
 			printf "%s\n" "${COMPREPLY[@]}"' - \
 			"$top/tools/vhdxctl/completion/vhdxctl" "$VHDXCTL" "$@" >said
 	}
+	complete_words merge --in
+	[ "$(cat said)" = --into= ] || fail "option of merge: $(cat said)"
 	complete_words ch
 	[ "$(cat said)" = check ] || fail "command: $(cat said)"
 	complete_words attach --no
@@ -1029,6 +1279,7 @@ test_closed_streams()
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
 	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal replaced_meanwhile
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	set_parent set_refusals merge_chains merge_cuts merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver snapshot read_only_file list names completion output_lost
 	closed_streams'
