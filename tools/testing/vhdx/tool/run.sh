@@ -553,7 +553,7 @@ test_create_unstable()
 # would write to what has no name, who replaces it would replace another one.
 test_replaced_meanwhile()
 {
-	"$out/before_lock" true true || skip "cannot trace processes"
+	"$out/before_lock" 1 true true || skip "cannot trace processes"
 	# LeakSanitizer cannot be traced.
 	export ASAN_OPTIONS=detect_leaks=0
 	for command in "attach image.vhdx" "create --force -s 1M image.vhdx"; do
@@ -561,11 +561,19 @@ test_replaced_meanwhile()
 		expect 0 "$VHDXCTL" create -s 2M new.vhdx
 		before=$(sum new.vhdx)
 		# shellcheck disable=SC2086 # a command
-		expect 1 "$out/before_lock" "mv new.vhdx image.vhdx" "$VHDXCTL" $command
+		expect 1 "$out/before_lock" 1 "mv new.vhdx image.vhdx" "$VHDXCTL" $command
 		says 'image.vhdx: was replaced by another process just now'
 		[ "$(sum image.vhdx)" = "$before" ] || fail "the new file changed"
 		rm image.vhdx
 	done
+	# Child and parent were read; now the child is opened to be merged and deleted.
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	cp child.vhdx new.vhdx
+	expect 1 "$out/before_lock" 7 "mv new.vhdx child.vhdx" \
+		"$VHDXCTL" merge --delete child.vhdx
+	says 'child.vhdx: was replaced by another process just now'
+	[ -e child.vhdx ] || fail "the new file was deleted"
 }
 
 # A chain of three, the root in a folder of its own: base/0.vhdx, 1.vhdx, 2.vhdx.
