@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Run a command, and another one right before the first takes its first lock: what
- * somebody else may do between an open and a lock, made to happen there.
+ * Run a command, and another one right before the first takes its Nth lock: what
+ * somebody else may do between an open and a lock, made to happen there. A reader
+ * of an image takes three locks, a writer five.
  *
- * Usage: before_lock SHELL-COMMAND COMMAND...
+ * Usage: before_lock N SHELL-COMMAND COMMAND...
  *
  * Exit status 4 where processes cannot be traced, else the command's.
  */
@@ -52,10 +53,9 @@ static void run_child(char **argv)
 	_exit(2);
 }
 
-/* The exit status of @pid, which is traced; @command is run at its first lock. */
-static int watch(pid_t pid, const char *command)
+/* The exit status of @pid, which is traced; @command is run at its @nth lock. */
+static int watch(pid_t pid, int nth, const char *command)
 {
-	bool done = false;
 	int status, sig;
 
 	while (waitpid(pid, &status, 0) == pid) {
@@ -64,11 +64,9 @@ static int watch(pid_t pid, const char *command)
 		if (!WIFSTOPPED(status))
 			return 2;
 		sig = WSTOPSIG(status);
-		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8) && !done) {
-			done = true;
-			if (system(command))
-				return 2;
-		}
+		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8) && !--nth &&
+		    system(command))
+			return 2;
 		/* The trap of exec(), and the stop that it all began with, are ours. */
 		if (sig == SIGSTOP && ptrace(PTRACE_SETOPTIONS, pid, NULL,
 					     PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL))
@@ -85,10 +83,10 @@ int main(int argc, char **argv)
 {
 	pid_t pid;
 
-	if (argc < 3)
+	if (argc < 4)
 		return 2;
 	pid = fork();
 	if (!pid)
-		run_child(argv + 2);
-	return pid < 0 ? 2 : watch(pid, argv[1]);
+		run_child(argv + 3);
+	return pid < 0 ? 2 : watch(pid, atoi(argv[1]), argv[2]);
 }

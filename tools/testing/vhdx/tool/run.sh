@@ -549,6 +549,33 @@ test_create_unstable()
 	expect 0 "$VHDXCTL" check image.vhdx
 }
 
+# A file that is replaced between being opened and locked is let go: who writes to it
+# would write to what has no name, who replaces it would replace another one.
+test_replaced_meanwhile()
+{
+	"$out/before_lock" 1 true true || skip "cannot trace processes"
+	# LeakSanitizer cannot be traced.
+	export ASAN_OPTIONS=detect_leaks=0
+	for command in "attach image.vhdx" "create --force -s 1M image.vhdx"; do
+		sample image.vhdx
+		expect 0 "$VHDXCTL" create -s 2M new.vhdx
+		before=$(sum new.vhdx)
+		# shellcheck disable=SC2086 # a command
+		expect 1 "$out/before_lock" 1 "mv new.vhdx image.vhdx" "$VHDXCTL" $command
+		says 'image.vhdx: was replaced by another process just now'
+		[ "$(sum image.vhdx)" = "$before" ] || fail "the new file changed"
+		rm image.vhdx
+	done
+	# Child and parent were read; now the child is opened to be merged and deleted.
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	cp child.vhdx new.vhdx
+	expect 1 "$out/before_lock" 7 "mv new.vhdx child.vhdx" \
+		"$VHDXCTL" merge --delete child.vhdx
+	says 'child.vhdx: was replaced by another process just now'
+	[ -e child.vhdx ] || fail "the new file was deleted"
+}
+
 # A chain of three, the root in a folder of its own: base/0.vhdx, 1.vhdx, 2.vhdx.
 chain()
 {
@@ -795,25 +822,6 @@ test_merge_full()
 		have = b"".join(data for _, data in vhdxmodel.Image("merged.vhdx").chunks())
 		assert have == open("child.vhdx", "rb").read()[4 << 20:12 << 20]
 	EOF
-}
-
-# A file that is replaced between being opened and locked is let go: who writes to it
-# would write to what has no name, who replaces it would replace another one.
-test_replaced_meanwhile()
-{
-	"$out/before_lock" true true || skip "cannot trace processes"
-	# LeakSanitizer cannot be traced.
-	export ASAN_OPTIONS=detect_leaks=0
-	for command in "attach image.vhdx" "create --force -s 1M image.vhdx"; do
-		sample image.vhdx
-		expect 0 "$VHDXCTL" create -s 2M new.vhdx
-		before=$(sum new.vhdx)
-		# shellcheck disable=SC2086 # a command
-		expect 1 "$out/before_lock" "mv new.vhdx image.vhdx" "$VHDXCTL" $command
-		says 'image.vhdx: was replaced by another process just now'
-		[ "$(sum image.vhdx)" = "$before" ] || fail "the new file changed"
-		rm image.vhdx
-	done
 }
 
 test_create_unique()
