@@ -16,6 +16,7 @@ cuts the power of merges and of changes of the parent's place: see merge_cuts.c.
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -62,6 +63,20 @@ def wanted(tsv):
     return model.tsv_size(tsv), model.read_tsv(tsv)
 
 
+def foreign(path):
+    """Items that nobody knows: {(guid, flags): content} of the disk's, and of the file's."""
+    image = model.Image(path)
+    region = image.regions[model.REGION_METADATA][0]
+    table = image.file.read(region, model.TABLE_SIZE)
+    found = {}, {}
+    for raw in range(32, 32 + 32 * struct.unpack_from("<H", table, 10)[0], 32):
+        which, off, length, flags = struct.unpack_from("<16sIII", table, raw)
+        if which not in model.ITEMS:
+            found[not flags & 2][which, flags] = image.file.read(region + off, length)
+    image.close()
+    return found
+
+
 def with_qemu(path, work):
     """What is wrong with an image without parent, or nothing."""
     image = model.Image(path)
@@ -90,6 +105,7 @@ def merge(program, folder, depth, into):
     """Reasons why the merge of the leaf into image number into went wrong."""
     leaf, last = (os.path.join(folder, f"{n}.vhdx") for n in (depth - 1, into))
     want = wanted(leaf + ".tsv")
+    items = foreign(leaf)[0], foreign(last)[1]
     args = [program, "merge", "--shrink", leaf]
     if into != depth - 2:
         args.insert(2, f"--into={last}")
@@ -101,6 +117,8 @@ def merge(program, folder, depth, into):
         if content(path) != want:
             wrong.append(f"{path}: the disk is not what the leaf's was")
         wrong += model.check_strict(path, clean=True)
+    if foreign(last) != items:
+        wrong.append(f"{last}: metadata items are not as they should be")
     for number in range(depth):
         path = os.path.join(folder, f"{number}.vhdx")
         status, said = vhdxctl(program, "check", path)
