@@ -4,6 +4,7 @@
 
   mergechains.py merge VHDXCTL DIR SEED [NAME...]
   mergechains.py cuts MERGE_CUTS DIR SEED [NAME...]
+  mergechains.py good VHDXCTL DIR
 
 Chains are made at random in DIR, by chainimages.py. The first merges the leaf of
 each into its parent, into its root, and into one between them. Then the image
@@ -11,6 +12,8 @@ that it was merged into has to show what the leaf showed before, and so has the
 leaf itself. The oracle is the content that was written down when the chain was
 made, read back by the model of the format, and by QEMU where it can. The second
 cuts the power of merges and of changes of the parent's place: see merge_cuts.c.
+The third merges an empty child into each crafted image that is good, however odd it
+looks: its log is replayed, and its content must not change.
 """
 
 import os
@@ -24,6 +27,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../images"))
 
 import chainimages
+import mkimages
 import vhdxmodel as model
 from vhdxmodel import GIB, MIB
 
@@ -163,6 +167,39 @@ def cut_chain(program, name, folder, depth, seed):
     return failed
 
 
+def merge_empty(program, path, work):
+    """Reasons why a child of the image could not be merged into it."""
+    child = os.path.join(work, "child.vhdx")
+    wrong = []
+    for args in (["create", "--force", "--parent", path, child], ["merge", child], ["check", path]):
+        status, said = vhdxctl(program, *args)
+        if status:
+            wrong.append(f"{args[0]}: exit status {status}: {said}")
+    if content(path) != wanted(path + ".tsv"):
+        wrong.append("the disk is another one")
+    image = model.Image(path)
+    if any(h.fault or h.log_guid != model.NULL_GUID for h in image.headers):
+        wrong.append("a header is bad or names a log")
+    image.close()
+    return wrong
+
+
+def good(program, work):
+    failed = nr = 0
+    mkimages.make(work)
+    for line in open(os.path.join(work, "good.tsv"), encoding="ascii"):
+        name, mode, _ = line.split("\t")
+        if mode != "both":
+            continue
+        nr += 1
+        wrong = merge_empty(program, os.path.join(work, name), work)
+        for reason in wrong:
+            print(f"{name}: {reason}")
+        failed += bool(wrong)
+    print(f"{nr} images, {failed} wrong")
+    return bool(failed or not nr)
+
+
 def main(shapes, act, program, work, seed, names):
     failed = 0
     for name, (shape, kinds) in shapes.items():
@@ -180,6 +217,8 @@ def copy(src, dst):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "good":
+        sys.exit(good(*sys.argv[2:]))
     if len(sys.argv) < 5 or sys.argv[1] not in ("merge", "cuts"):
         sys.exit(__doc__)
     if sys.argv[1] == "merge":
