@@ -75,7 +75,7 @@ int edit_failed(const struct edit *e, int err, const struct vhdx_finding *fd)
 	if (err == -EROFS)
 		warnx("%s: has no log, and so can only be read", e->path);
 	else if (err == -EOVERFLOW)
-		warnx("%s: has no room for the parent locator in its metadata or its log",
+		warnx("%s: has no room in its metadata, or its log, for what shall be stored there",
 		      e->path);
 	else
 		warn_image(e->path, err, fd);

@@ -2,6 +2,7 @@
 /* A child is merged into its parent. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <linux/kernel.h>
 
@@ -9,6 +10,7 @@
 #include "guid.h"
 #include "journal.h"
 #include "merge.h"
+#include "raw.h"
 #include "relink.h"
 #include "resize.h"
 
@@ -117,13 +119,83 @@ static int put_item(struct libvhdx_merge *m, enum vhdx_item item)
 				   from->len[item]);
 }
 
+/* @len bytes from the child's file to the parent's, a page at a time. */
+static int copy_item(struct libvhdx_merge *m, u64 to, u64 from, u32 len)
+{
+	u8 page[VHDX_LOG_SECTOR];
+	int err = 0;
+	u32 n;
+
+	for (; len && !err; to += n, from += n, len -= n) {
+		n = min_t(u32, len, sizeof(page));
+		m->in_child = true;
+		err = libvhdx_journal_read(m->child, from, page, n);
+		if (err)
+			break;
+		m->in_child = false;
+		err = libvhdx_journal_reserve(m->parent, 2);
+		if (!err)
+			err = libvhdx_journal_set(m->parent, to, page, n);
+	}
+	return err;
+}
+
+/*
+ * Items of the disk that are not known here: those of the parent go, the child's
+ * come. Changes the parent's table, in memory; with @copy their content goes to
+ * the file. -EOVERFLOW: there is no room.
+ */
+static int take_foreign(struct libvhdx_merge *m, void *table, bool copy)
+{
+	const struct vhdx_regions *to = &m->parent->img.regions;
+	const void *from = m->child->img.metadata_table;
+	u32 off, new_off, len;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; vhdx_metadata_table_foreign(table, &i, &off, &len);)
+		vhdx_metadata_table_remove(table, i);
+	for (i = 0; !err && vhdx_metadata_table_foreign(from, &i, &off, &len); i++) {
+		if (!vhdx_metadata_table_add(table, to->meta_len, from, i, &new_off))
+			err = -EOVERFLOW;
+		else if (copy)
+			err = copy_item(m, to->meta_off + new_off,
+					m->child->img.regions.meta_off + off, len);
+	}
+	return err;
+}
+
+/* Before anything is changed: will there be room for the child's items? */
+static int check_items(struct libvhdx_merge *m)
+{
+	void *table = malloc(VHDX_METADATA_TABLE_SIZE);
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	memcpy(table, m->parent->img.metadata_table, VHDX_METADATA_TABLE_SIZE);
+	err = take_foreign(m, table, false);
+	free(table);
+	return err;
+}
+
+/* The table goes last, and into one entry: it lists what is there. */
 static int put_items(struct libvhdx_merge *m)
 {
+	void *table = m->parent->img.metadata_table;
 	int err = libvhdx_journal_reserve(m->parent, 2);
 
 	if (!err)
 		err = put_item(m, VHDX_ITEM_VIRTUAL_DISK_ID);
-	return err ? err : put_item(m, VHDX_ITEM_PHYSICAL_SECTOR_SIZE);
+	if (!err)
+		err = put_item(m, VHDX_ITEM_PHYSICAL_SECTOR_SIZE);
+	if (!err)
+		err = take_foreign(m, table, true);
+	if (!err)
+		err = libvhdx_journal_reserve(m->parent,
+					      VHDX_METADATA_TABLE_SIZE / VHDX_LOG_SECTOR);
+	return err ? err : libvhdx_journal_set(m->parent, m->parent->img.regions.meta_off, table,
+					       VHDX_METADATA_TABLE_SIZE);
 }
 
 /*
@@ -148,9 +220,11 @@ static int change_parent(struct libvhdx_merge *m, struct vhdx_finding *fd)
 int libvhdx_merge(struct libvhdx_merge *m, struct vhdx_finding *fd)
 {
 	guid_t now = m->parent->img.hdrs.cur.data_write_guid, next;
-	int err = libvhdx_guid_random(&next);
+	int err = check_items(m);
 
 	m->in_child = false;
+	if (!err)
+		err = libvhdx_guid_random(&next);
 	if (!err)
 		err = name_parent(m, &now, &next, fd);
 	if (!err)

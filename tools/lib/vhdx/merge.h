@@ -54,7 +54,8 @@ struct libvhdx_merge {
 };
 
 /*
- * Merge. 0, a negative errno, or a positive fault; -EINTR when it was stopped.
+ * Merge. 0, a negative errno, or a positive fault; -EINTR when it was stopped;
+ * -EOVERFLOW: the parent has no room for the child's metadata items.
  * Whatever it returns the child reads as before, and is a child of the parent.
  */
 int libvhdx_merge(struct libvhdx_merge *m, struct vhdx_finding *fd);

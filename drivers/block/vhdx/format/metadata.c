@@ -441,6 +441,18 @@ u32 vhdx_metadata_encode(void *buf, u32 len, const struct vhdx_metadata *md,
 	return LOCATOR_OFF + locator_len;
 }
 
+static unsigned int entry_count(const void *table)
+{
+	return le16_to_cpu(((const struct vhdx_raw_metadata_table *)table)->entry_count);
+}
+
+static struct vhdx_raw_metadata_entry *entry_at(void *table, unsigned int i)
+{
+	return (struct vhdx_raw_metadata_entry *)((struct vhdx_raw_metadata_table *)table + 1) + i;
+}
+
+#define NO_ITEM	VHDX_ITEM_NR
+
 /* Is [@off, @off + @len) of the region free of all items but the one of @kind? */
 static bool place_is_free(const void *table, unsigned int nr, enum vhdx_item kind,
 			  u32 region_len, u32 off, u32 len)
@@ -452,8 +464,8 @@ static bool place_is_free(const void *table, unsigned int nr, enum vhdx_item kin
 		return false;
 	for (i = 0; i < nr; i++) {
 		item_decode(table, 0, i, &item);
-		if (item_kind(&item) != kind && item.off < off + len &&
-		    off < item.off + item.len)
+		if ((kind == NO_ITEM || item_kind(&item) != kind) &&
+		    item.off < off + len && off < item.off + item.len)
 			return false;
 	}
 	return true;
@@ -480,11 +492,8 @@ static u32 place_find(const void *table, unsigned int nr, enum vhdx_item kind,
 
 u32 vhdx_metadata_table_resize(void *table, u32 region_len, enum vhdx_item kind, u32 len)
 {
-	struct vhdx_raw_metadata_table *raw = table;
-	struct vhdx_raw_metadata_entry *entry = (void *)(raw + 1);
-	unsigned int nr = le16_to_cpu(raw->entry_count);
+	unsigned int i, nr = entry_count(table);
 	struct item item;
-	unsigned int i;
 	u32 off = 0;
 
 	/* An entry may be there twice, and both say the same. */
@@ -498,10 +507,71 @@ u32 vhdx_metadata_table_resize(void *table, u32 region_len, enum vhdx_item kind,
 			off = place_find(table, nr, kind, region_len, len);
 		if (!off)
 			return 0;
-		entry[i].offset = cpu_to_le32(off);
-		entry[i].length = cpu_to_le32(len);
+		entry_at(table, i)->offset = cpu_to_le32(off);
+		entry_at(table, i)->length = cpu_to_le32(len);
 	}
 	return off;
+}
+
+bool vhdx_metadata_table_foreign(const void *table, unsigned int *i, u32 *off, u32 *len)
+{
+	struct item item;
+
+	for (; *i < entry_count(table); ++*i) {
+		item_decode(table, 0, *i, &item);
+		if (!(item.flags & VHDX_METADATA_IS_VIRTUAL_DISK) ||
+		    item_kind(&item) != VHDX_ITEM_NR)
+			continue;
+		*off = item.off;
+		*len = item.len;
+		return true;
+	}
+	return false;
+}
+
+void vhdx_metadata_table_remove(void *table, unsigned int i)
+{
+	unsigned int nr = entry_count(table);
+
+	memmove(entry_at(table, i), entry_at(table, i + 1),
+		(nr - i - 1) * sizeof(struct vhdx_raw_metadata_entry));
+	memset(entry_at(table, nr - 1), 0, sizeof(struct vhdx_raw_metadata_entry));
+	((struct vhdx_raw_metadata_table *)table)->entry_count = cpu_to_le16(nr - 1);
+}
+
+static unsigned int count_users(const void *table)
+{
+	unsigned int i, nr = 0;
+	struct item item;
+
+	for (i = 0; i < entry_count(table); i++) {
+		item_decode(table, 0, i, &item);
+		nr += !!(item.flags & VHDX_METADATA_IS_USER);
+	}
+	return nr;
+}
+
+bool vhdx_metadata_table_add(void *table, u32 region_len, const void *from, unsigned int i,
+			     u32 *off)
+{
+	struct vhdx_raw_metadata_entry *entry;
+	unsigned int nr = entry_count(table);
+	struct item item;
+
+	item_decode(from, 0, i, &item);
+	*off = item.len ? place_find(table, nr, NO_ITEM, region_len, item.len) : 0;
+	if ((item.len && !*off) || nr == VHDX_METADATA_MAX_ENTRIES)
+		return false;
+	if (item.flags & VHDX_METADATA_IS_USER && count_users(table) == VHDX_METADATA_MAX_USER)
+		return false;
+	entry = entry_at(table, nr);
+	memset(entry, 0, sizeof(*entry));
+	entry->item_id = item.guid;
+	entry->offset = cpu_to_le32(*off);
+	entry->length = cpu_to_le32(item.len);
+	entry->flags = cpu_to_le32(item.flags);
+	((struct vhdx_raw_metadata_table *)table)->entry_count = cpu_to_le16(nr + 1);
+	return true;
 }
 
 const char *vhdx_disk_type_name(enum vhdx_disk_type type)

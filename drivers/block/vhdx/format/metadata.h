@@ -91,6 +91,24 @@ u32 vhdx_metadata_encode(void *buf, u32 len, const struct vhdx_metadata *md,
  */
 u32 vhdx_metadata_table_resize(void *table, u32 region_len, enum vhdx_item kind, u32 len);
 
+/*
+ * The first entry of the checked @table from number *@i on that is an item of the
+ * virtual disk, not of the file, and not a known one: its number in *@i, place in
+ * the region and length. false: there is none.
+ */
+bool vhdx_metadata_table_foreign(const void *table, unsigned int *i, u32 *off, u32 *len);
+
+/* Take entry @i out of the table. */
+void vhdx_metadata_table_remove(void *table, unsigned int i);
+
+/*
+ * Add what entry @i of the checked table @from lists, at a place in a region of
+ * @region_len bytes that no other item uses: *@off, 0 for an item without content.
+ * Only the table is changed. false: there is no room.
+ */
+bool vhdx_metadata_table_add(void *table, u32 region_len, const void *from, unsigned int i,
+			     u32 *off);
+
 /* "fixed", "dynamic" or "differencing". */
 const char *vhdx_disk_type_name(enum vhdx_disk_type type);
 

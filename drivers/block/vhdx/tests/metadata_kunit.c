@@ -581,6 +581,85 @@ static void metadata_resize_twice_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m->md.items.len[VHDX_ITEM_PARENT_LOCATOR], 200);
 }
 
+/* Of what is nobody's here some belong to the disk: users' and the system's. */
+static void metadata_foreign_test(struct kunit *test)
+{
+	struct meta *m = meta_init(test);
+	unsigned int i = 0;
+	u32 off, len;
+
+	KUNIT_EXPECT_FALSE(test, vhdx_metadata_table_foreign(m->region, &i, &off, &len));
+	KUNIT_EXPECT_EQ(test, i, 5);
+	meta_put(m, 5, &(struct item){ OTHER1, 68 * 1024, 7, 0 });
+	meta_put(m, 6, &(struct item){ OTHER2, 70 * 1024, 9, 2 });
+	meta_put(m, 7, &(struct item){ DISK_ID, 0, 0, 3 });
+	meta_put(m, 8, &(struct item){ OTHER1, 72 * 1024, 9, 1 });
+	i = 0;
+	KUNIT_EXPECT_TRUE(test, vhdx_metadata_table_foreign(m->region, &i, &off, &len));
+	KUNIT_EXPECT_EQ(test, i, 6);
+	KUNIT_EXPECT_EQ(test, off, 70 * 1024);
+	KUNIT_EXPECT_EQ(test, len, 9);
+	i++;
+	KUNIT_EXPECT_TRUE(test, vhdx_metadata_table_foreign(m->region, &i, &off, &len));
+	KUNIT_EXPECT_EQ(test, i, 7);
+	KUNIT_EXPECT_EQ(test, len, 0);
+	i++;
+	KUNIT_EXPECT_FALSE(test, vhdx_metadata_table_foreign(m->region, &i, &off, &len));
+}
+
+static void metadata_remove_test(struct kunit *test)
+{
+	struct meta *m = meta_init(test);
+	u8 before[sizeof(windows_table)];
+
+	memcpy(before, m->region, sizeof(before));
+	meta_put(m, 5, &(struct item){ OTHER1, 68 * 1024, 7, 0 });
+	vhdx_metadata_table_remove(m->region, 5);
+	KUNIT_EXPECT_EQ(test, memcmp(before, m->region, sizeof(before)), 0);
+	vhdx_metadata_table_remove(m->region, 0);
+	meta_expect(test, m, VHDX_FAULT_METADATA_PARAMETERS_MISSING, 10);
+	KUNIT_EXPECT_EQ(test, memcmp(before + 64, m->region + 32, 4 * 32), 0);
+}
+
+static void metadata_add_test(struct kunit *test)
+{
+	struct meta *from = meta_init(test), *m = meta_init(test);
+	u32 off;
+
+	meta_put(from, 5, &(struct item){ OTHER1, 68 * 1024, 5000, 2 });
+	meta_put(from, 6, &(struct item){ OTHER2, 0, 0, 3 });
+	KUNIT_EXPECT_TRUE(test, vhdx_metadata_table_add(m->region, SZ_1M, from->region, 5, &off));
+	KUNIT_EXPECT_EQ(test, off, 68 * 1024);
+	KUNIT_EXPECT_TRUE(test, vhdx_metadata_table_add(m->region, SZ_1M, from->region, 6, &off));
+	KUNIT_EXPECT_EQ(test, off, 0);
+	meta_expect(test, m, VHDX_FAULT_NONE, 0);
+	KUNIT_EXPECT_EQ(test, m->md.items.nr, 7);
+	KUNIT_EXPECT_EQ(test, memcmp(m->region, from->region, 32 + 7 * 32), 0);
+	/* The place is taken, and the region full. */
+	meta_put(from, 5, &(struct item){ LOCATOR, 68 * 1024, SZ_4K, 2 });
+	KUNIT_EXPECT_FALSE(test, vhdx_metadata_table_add(m->region, 80 * 1024 - 1, from->region, 5,
+							 &off));
+	KUNIT_EXPECT_TRUE(test, vhdx_metadata_table_add(m->region, 80 * 1024, from->region, 5,
+							&off));
+	KUNIT_EXPECT_EQ(test, off, 76 * 1024);
+	KUNIT_EXPECT_EQ(test, vhdx_metadata_table_resize(m->region, SZ_1M,
+							 VHDX_ITEM_VIRTUAL_DISK_ID, 16), 0x10018);
+}
+
+static void metadata_add_limits_test(struct kunit *test)
+{
+	struct meta *from = meta_init(test), *m = meta_init(test);
+	u32 off;
+
+	meta_put(from, 5, &(struct item){ OTHER1, 0, 0, 3 });
+	meta_put(from, 6, &(struct item){ OTHER1, 0, 0, 2 });
+	meta_crowd(m, 5 + 1024, 1);
+	KUNIT_EXPECT_FALSE(test, vhdx_metadata_table_add(m->region, SZ_1M, from->region, 5, &off));
+	KUNIT_EXPECT_TRUE(test, vhdx_metadata_table_add(m->region, SZ_1M, from->region, 6, &off));
+	meta_crowd(m, 2047, 0);
+	KUNIT_EXPECT_FALSE(test, vhdx_metadata_table_add(m->region, SZ_1M, from->region, 6, &off));
+}
+
 static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(metadata_windows_test),
 	KUNIT_CASE(metadata_encode_test),
@@ -598,6 +677,10 @@ static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(metadata_resize_test),
 	KUNIT_CASE(metadata_resize_full_test),
 	KUNIT_CASE(metadata_resize_twice_test),
+	KUNIT_CASE(metadata_foreign_test),
+	KUNIT_CASE(metadata_remove_test),
+	KUNIT_CASE(metadata_add_test),
+	KUNIT_CASE(metadata_add_limits_test),
 	KUNIT_CASE(metadata_error_test),
 	KUNIT_CASE(metadata_type_name_test),
 	{}

@@ -26,7 +26,7 @@ sys.dont_write_bytecode = True
 
 from vhdxbuild import Build, Log, data_desc, LOG_GUID
 from vhdxmodel import (FULLY_PRESENT, GIB, KIB, MIB, NOT_PRESENT, PAGE, PARTIALLY_PRESENT,
-                       UNDEFINED, UNMAPPED, ZERO, tsv_header)
+                       TABLE_SIZE, UNDEFINED, UNMAPPED, ZERO, tsv_header)
 
 # name: (sector, disk sizes from the root on, block sizes from the root on, first
 # and last block or None for all, level with a dirty log or None)
@@ -216,6 +216,12 @@ def make_level(rng, disk, folder, n, shape, plain, kinds):
         text = text.upper() if rng.random() < 0.3 and not plain else text
         build.parent_locator([("relative_path", f".\\{n - 1}.vhdx"),
                               ("parent_linkage", "{" + text + "}")])
+    # Items of the disk that nobody knows, and one of the file.
+    for number, flags in enumerate((0, 2, 2, 3), 1):
+        data = rng.randbytes(rng.choice((5, 600, 6000)))
+        if rng.random() < 0.5 and not plain:
+            build.item(rng.randbytes(16), flags, data,
+                       TABLE_SIZE + 4 * PAGE * number)
     level = Level(rng, disk, build, plain)
     chosen = blocks_of(rng, build, boundary)
     for block in chosen:

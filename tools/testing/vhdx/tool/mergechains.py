@@ -4,6 +4,7 @@
 
   mergechains.py merge VHDXCTL DIR SEED [NAME...]
   mergechains.py cuts MERGE_CUTS DIR SEED [NAME...]
+  mergechains.py good VHDXCTL DIR
 
 Chains are made at random in DIR, by chainimages.py. The first merges the leaf of
 each into its parent, into its root, and into one between them. Then the image
@@ -11,11 +12,14 @@ that it was merged into has to show what the leaf showed before, and so has the
 leaf itself. The oracle is the content that was written down when the chain was
 made, read back by the model of the format, and by QEMU where it can. The second
 cuts the power of merges and of changes of the parent's place: see merge_cuts.c.
+The third merges an empty child into each crafted image that is good, however odd it
+looks: its log is replayed, and its content must not change.
 """
 
 import os
 import random
 import shutil
+import struct
 import subprocess
 import sys
 
@@ -23,6 +27,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../images"))
 
 import chainimages
+import mkimages
 import vhdxmodel as model
 from vhdxmodel import GIB, MIB
 
@@ -62,6 +67,20 @@ def wanted(tsv):
     return model.tsv_size(tsv), model.read_tsv(tsv)
 
 
+def foreign(path):
+    """Items that nobody knows: {(guid, flags): content} of the disk's, and of the file's."""
+    image = model.Image(path)
+    region = image.regions[model.REGION_METADATA][0]
+    table = image.file.read(region, model.TABLE_SIZE)
+    found = {}, {}
+    for raw in range(32, 32 + 32 * struct.unpack_from("<H", table, 10)[0], 32):
+        which, off, length, flags = struct.unpack_from("<16sIII", table, raw)
+        if which not in model.ITEMS:
+            found[not flags & 2][which, flags] = image.file.read(region + off, length)
+    image.close()
+    return found
+
+
 def with_qemu(path, work):
     """What is wrong with an image without parent, or nothing."""
     image = model.Image(path)
@@ -90,6 +109,7 @@ def merge(program, folder, depth, into):
     """Reasons why the merge of the leaf into image number into went wrong."""
     leaf, last = (os.path.join(folder, f"{n}.vhdx") for n in (depth - 1, into))
     want = wanted(leaf + ".tsv")
+    items = foreign(leaf)[0], foreign(last)[1]
     args = [program, "merge", "--shrink", leaf]
     if into != depth - 2:
         args.insert(2, f"--into={last}")
@@ -101,6 +121,8 @@ def merge(program, folder, depth, into):
         if content(path) != want:
             wrong.append(f"{path}: the disk is not what the leaf's was")
         wrong += model.check_strict(path, clean=True)
+    if foreign(last) != items:
+        wrong.append(f"{last}: metadata items are not as they should be")
     for number in range(depth):
         path = os.path.join(folder, f"{number}.vhdx")
         status, said = vhdxctl(program, "check", path)
@@ -145,6 +167,39 @@ def cut_chain(program, name, folder, depth, seed):
     return failed
 
 
+def merge_empty(program, path, work):
+    """Reasons why a child of the image could not be merged into it."""
+    child = os.path.join(work, "child.vhdx")
+    wrong = []
+    for args in (["create", "--force", "--parent", path, child], ["merge", child], ["check", path]):
+        status, said = vhdxctl(program, *args)
+        if status:
+            wrong.append(f"{args[0]}: exit status {status}: {said}")
+    if content(path) != wanted(path + ".tsv"):
+        wrong.append("the disk is another one")
+    image = model.Image(path)
+    if any(h.fault or h.log_guid != model.NULL_GUID for h in image.headers):
+        wrong.append("a header is bad or names a log")
+    image.close()
+    return wrong
+
+
+def good(program, work):
+    failed = nr = 0
+    mkimages.make(work)
+    for line in open(os.path.join(work, "good.tsv"), encoding="ascii"):
+        name, mode, _ = line.split("\t")
+        if mode != "both":
+            continue
+        nr += 1
+        wrong = merge_empty(program, os.path.join(work, name), work)
+        for reason in wrong:
+            print(f"{name}: {reason}")
+        failed += bool(wrong)
+    print(f"{nr} images, {failed} wrong")
+    return bool(failed or not nr)
+
+
 def main(shapes, act, program, work, seed, names):
     failed = 0
     for name, (shape, kinds) in shapes.items():
@@ -162,6 +217,8 @@ def copy(src, dst):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "good":
+        sys.exit(good(*sys.argv[2:]))
     if len(sys.argv) < 5 or sys.argv[1] not in ("merge", "cuts"):
         sys.exit(__doc__)
     if sys.argv[1] == "merge":

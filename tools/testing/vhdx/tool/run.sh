@@ -690,6 +690,13 @@ test_merge_cuts()
 	expect 0 "$top/tools/testing/vhdx/tool/mergechains.py" cuts "$out/merge_cuts" chains "$seed"
 }
 
+# Into each good image of the crafted ones, the dirty ones among them.
+test_merge_good()
+{
+	expect 0 "$top/tools/testing/vhdx/tool/mergechains.py" good "$VHDXCTL" crafted
+	says '[1-9][0-9]* images'
+}
+
 test_merge_refusals()
 {
 	chain
@@ -1287,7 +1294,7 @@ test_closed_streams()
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
 	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal replaced_meanwhile
 	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
-	set_parent set_refusals merge_chains merge_cuts merge_refusals merge_after merge_progress merge_full
+	set_parent set_refusals merge_chains merge_cuts merge_good merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver snapshot read_only_file list names completion output_lost
 	closed_streams'
