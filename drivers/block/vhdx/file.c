@@ -81,6 +81,8 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	if (IS_ERR(own))
 		return PTR_ERR(own);
 	*file = (struct vhdx_file){ .filp = own, .owner = get_file(filp) };
+	if (write)
+		own->f_mode |= FMODE_NOCMTIME;	/* file_set_time() */
 	file->dsync = !file_is_regular(file) || file_host(file)->i_sb->s_bdev;
 	atomic64_set(&file->nr_flushes, 0);
 	atomic64_set(&file->nr_fua, 0);
@@ -226,6 +228,34 @@ static int file_sync_all(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 }
 
 /*
+ * A write sets the file's time of change, which costs a file system with a
+ * journal a transaction: the write waits for the journal, whose commit may wait
+ * for memory, and the memory for a page that this very write is to swap out. A
+ * write to blocks that the file has already needs nothing else of a journal. So
+ * our writes do not set it (FMODE_NOCMTIME), a flush does, which waits for the
+ * journal in any case. If the file system is frozen the next one does.
+ */
+static void file_note_write(struct vhdx_file *file)
+{
+	if (!READ_ONCE(file->written))
+		WRITE_ONCE(file->written, true);
+}
+
+static void file_set_time(struct vhdx_file *file)
+{
+	struct super_block *sb = file_inode(file->filp)->i_sb;
+
+	if (!READ_ONCE(file->written) || !file_is_regular(file) ||
+	    !sb_start_write_trylock(sb))
+		return;
+	WRITE_ONCE(file->written, false);
+	/* A time that could not be set says nothing about the data. */
+	if (file_update_time(file->owner))
+		WRITE_ONCE(file->written, true);
+	sb_end_write(sb);
+}
+
+/*
  * The file is as long as it must be before anything is written to it: a write
  * beyond its end means that somebody else has cut it. To go on would make it
  * long again, and what was lost in between would read as zeros.
@@ -244,8 +274,10 @@ static int file_sync_io(struct vhdx_file *file, struct iov_iter *iter, u64 off,
 
 	if (write && file_was_cut(file, off, iov_iter_count(iter)))
 		return -ESTALE;
-	if (write)
+	if (write) {
+		file_note_write(file);
 		file_start_write(file->filp);
+	}
 	if (ki_flags & IOCB_DSYNC)
 		atomic64_inc(&file->nr_fua);
 	ret = file_sync_all(file, iter, off, ki_flags);
@@ -464,6 +496,8 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 	atomic_set(&io->ref, 2);
 	if (flags & VHDX_IO_FUA)
 		atomic64_inc(&file->nr_fua);
+	if (flags & VHDX_IO_WRITE)
+		file_note_write(file);
 	if ((flags & VHDX_IO_WRITE) && file_is_regular(file))
 		kiocb_start_write(&io->iocb);
 	ret = file_call(file, &io->iocb, iter);
@@ -475,6 +509,7 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 int vhdx_file_flush(struct vhdx_file *file)
 {
 	atomic64_inc(&file->nr_flushes);
+	file_set_time(file);
 	return vfs_fsync(file->filp, 1);
 }
 

@@ -28,6 +28,8 @@
  * @dsync: the file system is one of a local disk, and honours IOCB_DSYNC on
  *	every path; others do not when they bypass the page cache [immutable]
  * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
+ * @written: something was written since the file's time of change was set
+ *	[READ_ONCE, WRITE_ONCE]
  * @nr_flushes: flushes issued, for statistics
  * @nr_fua: FUA writes issued, for statistics
  * @nr_fua_flushes: those of @nr_flushes that made a FUA write of metadata what
@@ -40,6 +42,7 @@ struct vhdx_file {
 	bool		direct;
 	bool		dsync;
 	u32		mem_align;
+	bool		written;
 	atomic64_t	nr_flushes;
 	atomic64_t	nr_fua;
 	atomic64_t	nr_fua_flushes;
@@ -169,7 +172,8 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 
 /*
  * Make everything written so far stable, the size included. Waits. An error
- * is final: what was lost cannot be known.
+ * is final: what was lost cannot be known. The file's time of change follows
+ * flushes, not writes: see file_set_time().
  */
 int vhdx_file_flush(struct vhdx_file *file);
 
