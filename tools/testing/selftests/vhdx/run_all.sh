@@ -61,7 +61,7 @@ run_one() {
 	local name=$1 start=$SECONDS status
 
 	echo "    # $name"
-	timeout -k 10 "$limit" "./$name" 2>&1 | tee "$log" | sed 's/^/    /'
+	timeout -k 10 "$limit" "./$name" 2>&1 | tee "$log" | sed -u 's/^/    /'
 	status=${PIPESTATUS[0]}
 	((passed += $(count '^ok ') - $(count '^ok .* # SKIP')))
 	((skipped += $(count '^ok .* # SKIP|^1\.\.0 # SKIP')))

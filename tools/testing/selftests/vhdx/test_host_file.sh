@@ -7,11 +7,6 @@
 . "$(dirname -- "$0")/lib.sh"
 setup
 
-# put MIB COUNT: so many MiB of the data at a place of the disk, stable
-put() {
-	dd if="$WORK/data" of="$DEV" bs=1M seek="$1" count="$2" oflag=direct conv=fsync status=none
-}
-
 file_size() {
 	stat -c %s "$1"
 }

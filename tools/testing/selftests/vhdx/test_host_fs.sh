@@ -33,9 +33,23 @@ try_remount() {
 	run "$type: remount for writing" mount -o remount,rw "$MNT"
 }
 
-# Who writes to a frozen file system waits. Who reads does not.
+# writes_wait COUNT: until so many writes are under way
+writes_wait() {
+	local _ reads writes
+
+	for _ in $(seq 200); do
+		read -r reads writes <"$SYS/inflight"
+		((writes < $1)) || return 0
+		sleep 0.05
+	done
+	echo "$reads reads and $writes writes are under way"
+	return 1
+}
+
+# Who writes to a frozen file system waits, be it to a new block or to one that is
+# there. Who reads does not.
 try_freeze() {
-	local type=$1 reader writer
+	local type=$1 reader nothing writer again
 
 	fresh || return
 	if ! fsfreeze -f "$MNT"; then
@@ -45,15 +59,23 @@ try_freeze() {
 	fi
 	put 10 2 2>"$WORK/writer" &
 	writer=$!
+	put 0 2 2>"$WORK/again" &
+	again=$!
+	run "$type: frozen: writes are under way" writes_wait 2
 	has 0 4 >"$WORK/reader" 2>&1 &
 	reader=$!
-	# If it waited that would be for the thaw, which must come in any case.
+	cmp -n "$MIB" -i $((100 * MIB)):0 "$DEV" /dev/zero >"$WORK/nothing" 2>&1 &
+	nothing=$!
+	# If they waited that would be for the thaw, which must come in any case.
 	run "$type: frozen: a read does not wait" ends $reader
-	run "$type: frozen: so do those of nothing" cmp -n "$MIB" -i $((100 * MIB)):0 "$DEV" /dev/zero
+	run "$type: frozen: nor does one of nothing" ends $nothing
 	run "$type: frozen: a write waits" kill -0 $writer
+	run "$type: frozen: so does one to a block that is there" kill -0 $again
 	run "$type: thaw" fsfreeze -u "$MNT"
 	run "$type: what was read" wait $reader
+	run "$type: and that there is nothing" wait $nothing
 	run "$type: thawed: the write is done" wait $writer
+	run "$type: thawed: and the other" wait $again
 	equal "$type: thawed: nothing went wrong" write "$(attr mode)"
 
 	put 20 2

@@ -33,15 +33,6 @@ kill_all() {
 	done 2>/dev/null
 }
 
-# put MIB COUNT: so many MiB of the data at a place of the disk, stable
-put() {
-	dd if="$WORK/data" of="$DEV" bs=1M seek="$1" count="$2" oflag=direct conv=fsync status=none
-}
-
-has() {
-	cmp -n $(($2 * MIB)) -i $(($1 * MIB)):0 "$DEV" "$WORK/data"
-}
-
 state() {
 	local name
 

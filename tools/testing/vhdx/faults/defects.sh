@@ -61,8 +61,8 @@ try() {
 		run_test "$1" "$test" "$case" </dev/null
 		status=$?
 		why=$(verdict "$outcome" $status "$WORK/$1/$test.log")
-		echo "$test $case: ${why:-$outcome, status $status}"
-		grep -m2 -A1 '^ *not ok' "$WORK/$1/$test.log" | sed 's/^ *//'
+		echo "$test${case:+ $case}: ${why:-$outcome}, status $status"
+		grep -m1 -A1 "^ *not ok" "$WORK/$1/$test.log" | sed "s/^ *//"
 		[[ -z $why ]] || wrong=1
 	done < <(says "$1" Test)
 	return $wrong
