@@ -63,18 +63,24 @@ unit:
 fuzz:
 	$(Q)tools/testing/vhdx/fuzz/run.sh
 
+# BENCH="--quick present", KERNEL=, CPUS=: see tools/testing/vhdx/bench/run.sh
+.PHONY: bench
+bench:
+	$(Q)tools/testing/vhdx/bench/run.sh $(BENCH)
+
 # SEED=, SEEDS=, COUNT=, FS=: see tools/testing/vhdx/crash/campaign.sh
 .PHONY: crash
 crash:
 	$(Q)tools/testing/vhdx/crash/campaign.sh
 
+# NAMES="a b": these defects; else all that were not found before
 .PHONY: crash-defects
 crash-defects:
-	$(Q)tools/testing/vhdx/crash/defects.sh
+	$(Q)tools/testing/vhdx/crash/defects.sh $(NAMES)
 
 .PHONY: fault-defects
 fault-defects:
-	$(Q)tools/testing/vhdx/faults/defects.sh
+	$(Q)tools/testing/vhdx/faults/defects.sh $(NAMES)
 
 .PHONY: lint
 lint:
@@ -114,8 +120,9 @@ help:
 	@echo '  check            everything (STEPS="unit lint" picks; STEPS=list lists)'
 	@echo '  unit             the format core under ASan and UBSan'
 	@echo '  fuzz             the fuzz targets, for a bounded time'
+	@echo '  bench            beside loop and qemu-nbd (BENCH=--quick, KERNEL=, CPUS=)'
 	@echo '  crash            power cuts (SEED=, SEEDS=, COUNT= for each, FS=); goes on where it was'
-	@echo '  crash-defects    defects that the power cuts must find'
-	@echo '  fault-defects    defects that the tests of faults must find'
+	@echo '  crash-defects    defects that the power cuts must find (NAMES=)'
+	@echo '  fault-defects    defects that the selftests must find (NAMES=)'
 	@echo '  lint             floors, checkpatch, sparse, shellcheck, documents'
 	@echo '  headers-check    each header compiles on its own'

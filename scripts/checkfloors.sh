@@ -7,7 +7,7 @@
 #	0 format/raw.h		the bytes on disk
 #	1 format/		decide, compute, check; both worlds
 #	2 file ... journal	one image
-#	3 chain			a leaf and its parents
+#	3 chain parent		a leaf and its parents
 #	4 device request	the block device
 #	5 control sysfs main	who may do what, and what they see
 #
@@ -66,7 +66,7 @@ check_driver() {
 		for (i = split("extent file image image_types pages map space " \
 			       "journal replay overlay", list, " "); i; i--)
 			level[list[i]] = 2
-		level["chain"] = 3
+		level["chain"] = level["parent"] = 3
 		level["device"] = level["request"] = 4
 		for (i = split("control sysfs debugfs main", list, " "); i; i--)
 			level[list[i]] = 5

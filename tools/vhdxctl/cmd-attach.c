@@ -15,15 +15,17 @@
 #include "device.h"
 #include "lock.h"
 #include "parents.h"
+#include "snapshot.h"
 #include "target.h"
 
-enum { OPT_NO_PARTSCAN = 256, OPT_AUTOCLEAR, OPT_DIRECT_IO };
+enum { OPT_NO_PARTSCAN = 256, OPT_AUTOCLEAR, OPT_DIRECT_IO, OPT_SNAPSHOT };
 
 static const struct option options[] = {
 	{ "read-only", no_argument, NULL, 'r' },
 	{ "no-partscan", no_argument, NULL, OPT_NO_PARTSCAN },
 	{ "autoclear", no_argument, NULL, OPT_AUTOCLEAR },
 	{ "direct-io", required_argument, NULL, OPT_DIRECT_IO },
+	{ "snapshot", optional_argument, NULL, OPT_SNAPSHOT },
 	OPTION_PARENT,
 	OPTION_PARENT_DIR,
 	OPTION_HELP,
@@ -42,34 +44,53 @@ static u32 direct_io_flags(const char *arg)
 	return 0;
 }
 
-static u32 parse(int argc, char **argv, struct parent_options *opt)
+/**
+ * struct request - what is asked for
+ * @flags: of the driver
+ * @snapshot: writes go to a child of the image
+ * @file: the child's file; NULL: one without a name
+ * @parents: where to look for parents
+ */
+struct request {
+	u32			flags;
+	bool			snapshot;
+	const char		*file;
+	struct parent_options	parents;
+};
+
+static void parse(int argc, char **argv, struct request *rq)
 {
-	u32 flags = 0;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "rhV", options, NULL)) != -1) {
 		switch (c) {
 		case 'r':
-			flags |= VHDX_ATTACH_READ_ONLY;
+			rq->flags |= VHDX_ATTACH_READ_ONLY;
 			break;
 		case OPT_NO_PARTSCAN:
-			flags |= VHDX_ATTACH_NO_PARTSCAN;
+			rq->flags |= VHDX_ATTACH_NO_PARTSCAN;
 			break;
 		case OPT_AUTOCLEAR:
-			flags |= VHDX_ATTACH_AUTOCLEAR;
+			rq->flags |= VHDX_ATTACH_AUTOCLEAR;
 			break;
 		case OPT_DIRECT_IO:
-			flags &= ~(VHDX_ATTACH_DIRECT_IO | VHDX_ATTACH_BUFFERED_IO);
-			flags |= direct_io_flags(optarg);
+			rq->flags &= ~(VHDX_ATTACH_DIRECT_IO | VHDX_ATTACH_BUFFERED_IO);
+			rq->flags |= direct_io_flags(optarg);
+			break;
+		case OPT_SNAPSHOT:
+			rq->snapshot = true;
+			rq->file = optarg;
 			break;
 		default:
-			if (!parent_option(opt, c, optarg))
+			if (!parent_option(&rq->parents, c, optarg))
 				command_other_option(&cmd_attach, c);
 		}
 	}
 	if (argc - optind != 1)
 		command_usage_error(&cmd_attach, "exactly one image file must be given");
-	return flags;
+	if (rq->snapshot && rq->flags & VHDX_ATTACH_READ_ONLY)
+		command_usage_error(&cmd_attach,
+				    "--snapshot is for writing, and excludes --read-only");
 }
 
 /* The image is attached: name the device. */
@@ -106,9 +127,11 @@ static int open_locked(const char *path, bool write)
 	if (fd < 0)
 		return -1;
 	err = libvhdx_lock_image(fd, write);
-	if (!err)
+	if (!err && path_leads_to(path, fd))
 		return fd;
-	if (err == -EBUSY)
+	if (!err)
+		warnx("%s: was replaced by another process just now", path);
+	else if (err == -EBUSY)
 		warn_locked(path, fd, write);
 	else
 		warnx("%s: cannot lock the image: %s; its file system must support file locks",
@@ -131,12 +154,11 @@ static void warn_attach(const char *path, const struct parents *parents, int err
 		      fault->name, (unsigned long long)fault->offset, fault->text);
 	else if (control_warn(err) || (err == -EBUSY && warn_attached(path)))
 		return;
-	else if (*fault->text)
-		warnx("%s: %s", path, fault->text);
 	else if (err == -EINVAL && flags & VHDX_ATTACH_DIRECT_IO)
-		warnx("%s: direct I/O is not possible to this file; use --direct-io=auto", path);
-	else if (err == -ELOOP)
-		warnx("%s: is a device of this driver; attach an image file", path);
+		warnx("%s: direct I/O is not possible to this file; use --direct-io=auto",
+		      blamed(path, parents, fault->image));
+	else if (*fault->text)
+		warnx("%s: %s", blamed(path, parents, fault->image), fault->text);
 	else
 		warnx("%s: cannot attach: %s; the kernel's log may say more", path,
 		      strerror(-err));
@@ -179,26 +201,48 @@ static int attach_chain(const char *path, int fd, const struct parents *parents,
 	return -1;
 }
 
-static int attach_image(const char *path, u32 flags, const struct parent_options *opt)
+/* The image at @path, which is open as @fd. Closes it: the driver has it, locks included. */
+static int attach_open(const char *path, int fd, const struct request *rq)
 {
-	int fd = open_locked(path, !(flags & VHDX_ATTACH_READ_ONLY));
 	struct parents parents;
 	int number = -1;
 
-	if (fd < 0)
-		return -1;
-	if (!find_parents(path, fd, opt, &parents))
-		number = attach_chain(path, fd, &parents, flags);
-	/* The driver has the files, and the locks with them. */
+	if (!find_parents(path, fd, &rq->parents, &parents))
+		number = attach_chain(path, fd, &parents, rq->flags);
 	parents_close(&parents);
 	close(fd);
 	return number;
 }
 
-static int attach(const char *path, u32 flags, const struct parent_options *opt)
+static int attach_image(const char *path, const struct request *rq)
 {
+	int fd = open_locked(path, !(rq->flags & VHDX_ATTACH_READ_ONLY));
+
+	return fd < 0 ? -1 : attach_open(path, fd, rq);
+}
+
+/* A child of the image is attached, with the image as the parent that was named first. */
+static int attach_snapshot(const char *image, struct request *rq)
+{
+	int fd, number;
+
+	parent_option_first(&rq->parents, image);
+	if (!rq->file) {
+		fd = snapshot_open(image);
+		return fd < 0 ? -1 : attach_open(image, fd, rq);
+	}
+	if (snapshot_create(rq->file, image))
+		return -1;
+	number = attach_image(rq->file, rq);
+	if (number < 0)
+		unlink(rq->file);
+	return number;
+}
+
+static int attach(const char *path, struct request *rq)
+{
+	int number = rq->snapshot ? attach_snapshot(path, rq) : attach_image(path, rq);
 	char dev[DEVICE_PATH];
-	int number = attach_image(path, flags, opt);
 
 	if (number < 0)
 		return EXIT_FAILURE;
@@ -206,17 +250,19 @@ static int attach(const char *path, u32 flags, const struct parent_options *opt)
 	puts(dev);
 	if (device_wait(number))
 		return EXIT_SUCCESS;
-	warnx("%s: is attached, but there is no %s; is devtmpfs mounted on /dev?", path, dev);
+	warnx("%s: is attached, but there is no %s; is devtmpfs mounted on /dev? 'vhdxctl detach %s' ends that",
+	      path, dev, dev);
 	return EXIT_FAILURE;
 }
 
 static int cmd_attach_run(int argc, char **argv)
 {
-	struct parent_options opt = { .nr_files = 0 };
-	u32 flags = parse(argc, argv, &opt);
-	int status = attach(argv[optind], flags, &opt);
+	struct request rq = { .flags = 0 };
+	int status;
 
-	parent_options_free(&opt);
+	parse(argc, argv, &rq);
+	status = attach(argv[optind], &rq);
+	parent_options_free(&rq.parents);
 	return status;
 }
 
@@ -231,5 +277,6 @@ const struct command cmd_attach = {
 		"      --no-partscan       do not look for partitions\n"
 		"      --autoclear         detach when the last user has closed the device\n"
 		"      --direct-io=WHEN    bypass the page cache: on, off, or auto (where possible)\n"
+		"      --snapshot[=FILE]   write to a child of the image: one without a name, or FILE\n"
 		HELP_PARENTS,
 };

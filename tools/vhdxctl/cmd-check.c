@@ -152,6 +152,7 @@ const struct command cmd_check = {
 	.name		= "check",
 	.run		= cmd_check_run,
 	.usage_code	= EXIT_CHECK_USAGE,
+	.failure_code	= EXIT_CHECK_TROUBLE,
 	.synopsis	= "[OPTION]... FILE",
 	.summary	= "Check the whole structure of an image; never writes to it",
 	.options	=

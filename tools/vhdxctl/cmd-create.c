@@ -3,11 +3,8 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -15,14 +12,13 @@
 #include "command.h"
 #include "create.h"
 #include "fault.h"
-#include "file.h"
-#include "lock.h"
+#include "newimage.h"
 #include "output.h"
-#include "resolve.h"
+#include "parents.h"
 #include "target.h"
 
 enum {
-	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_PARENT,
+	OPT_BLOCK_SIZE = 256, OPT_LOG_SIZE, OPT_LOGICAL, OPT_PHYSICAL, OPT_FORCE, OPT_OF,
 };
 
 static const struct option options[] = {
@@ -33,7 +29,7 @@ static const struct option options[] = {
 	{ "logical-sector-size", required_argument, NULL, OPT_LOGICAL },
 	{ "physical-sector-size", required_argument, NULL, OPT_PHYSICAL },
 	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "parent", required_argument, NULL, OPT_PARENT },
+	{ "parent", required_argument, NULL, OPT_OF },
 	OPTION_HELP,
 	OPTION_VERSION,
 	{ }
@@ -116,7 +112,7 @@ static void parse(int argc, char **argv, struct request *rq)
 		case OPT_FORCE:
 			rq->force = true;
 			break;
-		case OPT_PARENT:
+		case OPT_OF:
 			rq->parent = optarg;
 			p->type = VHDX_DISK_DIFFERENCING;
 			break;
@@ -142,193 +138,44 @@ static void check_params(struct libvhdx_params *p)
 				    (unsigned long long)fd.value);
 }
 
-/* What a child has of its parent; the rest is asked for or has a default. */
-static void inherit(struct request *rq, const struct vhdx_metadata *md)
+static int create(const char *path, const struct libvhdx_params *params, bool force)
 {
-	struct libvhdx_params *p = &rq->params;
-
-	if (!rq->size_given)
-		p->disk_size = md->disk_size;
-	if (!p->logical_size)
-		p->logical_size = md->logical_size;
-	if (!p->physical_size)
-		p->physical_size = md->physical_size;
-	p->disk_id = md->disk_id;
-}
-
-/* The locator of a child at @path of the open parent @img; -1 and a message. */
-static int make_locator(struct request *rq, const char *path, const struct target *t,
-			const struct libvhdx_image *img, void *buf)
-{
-	struct libvhdx_params *p = &rq->params;
-	int err;
-
-	inherit(rq, &img->md);
-	if (p->logical_size != img->md.logical_size) {
-		warnx("%s: --logical-sector-size: must be %u, as in the parent", path,
-		      img->md.logical_size);
-		return -1;
-	}
-	if (t->busy) {
-		warnx("%s: is in use by another process, which writes to it (QEMU image lock); stop it first",
-		      t->path);
-		return -1;
-	}
-	err = libvhdx_locator_make(buf, LIBVHDX_LOCATOR_MAX, &p->locator_len,
-				   &img->hdrs.cur.data_write_guid, path, t->path);
-	if (err)
-		warnx("%s: cannot be named in %s: %s", t->path, path, strerror(-err));
-	p->locator = buf;
-	return err ? -1 : 0;
+	return new_image(path, params, force) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /*
- * May @path, which exists, be replaced? Not if it is no file or in use. Keeps
- * the lock until the process ends.
+ * A file that is to be replaced must not be one of those that the child needs:
+ * the open @img in @t and its parents. They are left in @parents, to be closed
+ * when the child is there, since locks last as long.
  */
-static int check_replace(const char *path, struct stat *st)
+static int check_chain(const char *path, const char *parent, const struct target *t,
+		       const struct libvhdx_image *img, struct parents *parents)
 {
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	const struct parent_options opt = { .nr_files = 0 };
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	int ret = -1;
 
-	if (fd < 0 || fstat(fd, st)) {
-		warn("%s", path);
-		return -1;
-	}
-	if (!S_ISREG(st->st_mode)) {
-		warnx("%s: is not a regular file and cannot be replaced", path);
-		return -1;
-	}
-	if (libvhdx_lock_image(fd, true) == -EBUSY) {
-		warnx("%s: is in use by another process (QEMU image lock); stop it first", path);
-		return -1;
-	}
-	return 0;
-}
-
-/**
- * struct output - the file under construction
- * @path: what it will be called, links resolved
- * @temp: what it is called, in the same directory
- * @mode: its permissions
- * @replace: something of that name may be replaced
- */
-struct output {
-	char	*path;
-	char	*temp;
-	mode_t	mode;
-	bool	replace;
-};
-
-/* Where to write to; -1 and a message when it must not be. */
-static int output_prepare(struct output *out, const char *path, bool force)
-{
-	mode_t mask = umask(0);
-	struct stat st;
-
-	umask(mask);
-	out->mode = 0666 & ~mask;
-	out->replace = force;
-	out->path = realpath(path, NULL);
-	if (!out->path) {
-		/* No such file, which is as it should be, or no directory. */
-		out->path = strdup(path);
-	} else if (force) {
-		if (check_replace(path, &st))
-			return -1;
-		out->mode = st.st_mode & 07777;
-	} else {
-		warnx("%s: exists; use --force to replace it", path);
-		return -1;
-	}
-	if (!out->path || asprintf(&out->temp, "%s.XXXXXX", out->path) < 0) {
-		warn("%s", path);
-		return -1;
-	}
-	return 0;
-}
-
-static int sync_directory(const char *path)
-{
-	char *copy = strdup(path);
-	int fd, err = -1;
-
-	if (!copy)
-		return -1;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(copy);
+	parents->nr = 0;
 	if (fd < 0)
-		return -1;
-	err = fsync(fd);
-	/* Some file systems have no such thing as a directory to sync. */
-	if (err && errno == EINVAL)
-		err = 0;
+		return 0;	/* nothing to replace */
+	if (same_file(fd, t->fd))
+		warnx("%s: is the parent, and cannot be replaced by its child", path);
+	else if (parents_open(parents, parent, t->fd, img, &opt))
+		warnx("%s: is not replaced: it may be one of the parents of %s; remove it first if it is not",
+		      path, parent);
+	else if (parents_have(parents, fd))
+		warnx("%s: is a parent of %s, and cannot be replaced", path, parent);
+	else
+		ret = 0;
 	close(fd);
-	return err;
-}
-
-/* Give the finished file its name; nothing is replaced that may not be. */
-static int output_publish(const struct output *out)
-{
-	unsigned int flags = out->replace ? 0 : RENAME_NOREPLACE;
-	int err = renameat2(AT_FDCWD, out->temp, AT_FDCWD, out->path, flags);
-
-	if (err && flags && (errno == EINVAL || errno == ENOSYS)) {
-		err = link(out->temp, out->path);
-		if (!err)
-			err = unlink(out->temp);
-	}
-	return err ? err : sync_directory(out->path);
-}
-
-static int output_write(const struct output *out, int fd, const char *path,
-			const struct libvhdx_params *params)
-{
-	struct vhdx_finding finding = { .fault = VHDX_FAULT_NONE };
-	struct libvhdx_fd_file file;
-	int err = libvhdx_fd_file_init(&file, fd);
-
-	if (!err && fchmod(fd, out->mode))
-		err = -errno;
-	if (!err)
-		err = libvhdx_create(&file.file, params, &finding);
-	if (err) {
-		warn_image(path, err, &finding);
-		return -1;
-	}
-	return 0;
-}
-
-static int create(const char *path, const struct libvhdx_params *params, bool force)
-{
-	struct output out = { .path = NULL };
-	int status = EXIT_FAILURE;
-	int fd;
-
-	if (output_prepare(&out, path, force))
-		goto out_free;
-	fd = mkostemp(out.temp, O_CLOEXEC);
-	if (fd < 0) {
-		warn("%s", path);
-		goto out_free;
-	}
-	if (output_write(&out, fd, path, params)) {
-		unlink(out.temp);
-	} else if (output_publish(&out)) {
-		warn("%s", path);
-		unlink(out.temp);
-	} else {
-		status = EXIT_SUCCESS;
-	}
-	close(fd);
-out_free:
-	free(out.temp);
-	free(out.path);
-	return status;
+	return ret;
 }
 
 /* The parent stays open, and so locked, until its child is there. */
 static int create_of(const char *path, struct request *rq, struct target *t)
 {
+	struct libvhdx_params *p = &rq->params;
+	struct parents parents = { .nr = 0 };
 	struct libvhdx_image img;
 	int status = EXIT_FAILURE;
 	void *buf;
@@ -338,11 +185,15 @@ static int create_of(const char *path, struct request *rq, struct target *t)
 	buf = malloc(LIBVHDX_LOCATOR_MAX);
 	if (!buf)
 		err(EXIT_FAILURE, NULL);
-	if (!make_locator(rq, path, t, &img, buf)) {
-		check_params(&rq->params);
-		status = create(path, &rq->params, rq->force);
+	if (!rq->size_given)
+		p->disk_size = img.md.disk_size;
+	if (!new_image_child(p, path, t, &img, buf) &&
+	    (!rq->force || !check_chain(path, rq->parent, t, &img, &parents))) {
+		check_params(p);
+		status = create(path, p, rq->force);
 	}
 	free(buf);
+	parents_close(&parents);
 	libvhdx_image_close(&img);
 	return status;
 }

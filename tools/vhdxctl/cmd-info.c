@@ -71,6 +71,8 @@ static void show_log(struct sheet *sh, const struct libvhdx_image *img)
 		sheet_number(sh, "replayed_zero_ranges", img->replay.nr_zero);
 		sheet_number(sh, "first_sequence_number", img->seq.tail_seq);
 		sheet_number(sh, "last_sequence_number", img->seq.head_seq);
+		if (img->seq.newer_seq)
+			sheet_number(sh, "damaged_up_to_sequence_number", img->seq.newer_seq);
 		sheet_offset(sh, "tail", img->seq.tail);
 		sheet_offset(sh, "head", img->seq.head);
 		sheet_offset(sh, "flushed_file_offset", img->seq.flushed_off);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@ enum kind {
 	KIND_BOOL,
 	KIND_NAME,
 	KIND_LINES,	/* none, one or more */
+	KIND_FILE,
 };
 
 /**
@@ -51,7 +53,8 @@ static const struct column columns[] = {
 	{ "LOG", "vhdx/log_state", KIND_TEXT, 0, "state of the log" },
 	{ "BLOCK-SIZE", "vhdx/block_size", KIND_BYTES, RIGHT, "size of a payload block" },
 	{ "ALLOCATED", "vhdx/allocated_blocks", KIND_NUMBER, RIGHT, "payload blocks present" },
-	{ "FILE", "vhdx/backing_file", KIND_TEXT, SCOLS_FL_NOEXTREMES, "the image" },
+	{ "FILE", "vhdx/backing_file", KIND_FILE, SCOLS_FL_NOEXTREMES,
+	  "the image, or what it is a snapshot of" },
 	{ "RO", "ro", KIND_BOOL, RIGHT, "the device is read-only" },
 	{ "DIO", "vhdx/direct_io", KIND_BOOL, RIGHT, "direct I/O to the image" },
 	{ "AUTOCLEAR", "vhdx/autoclear", KIND_BOOL, RIGHT, "detaches at the last close" },
@@ -206,6 +209,20 @@ static char *join_lines(char *text)
 	return joined;
 }
 
+/* "snapshot of FILE" where what is written goes to a file without a name. */
+static char *image_name(int number)
+{
+	char *parent = device_snapshot_of(number);
+	char *text;
+
+	if (!parent)
+		return device_attr(number, "vhdx/backing_file");
+	if (asprintf(&text, "snapshot of %s", parent) < 0)
+		err(EXIT_FAILURE, NULL);
+	free(parent);
+	return text;
+}
+
 /* Value of @col, or NULL; freed by the caller. */
 static char *column_value(const struct listing *l, const struct column *col, int number)
 {
@@ -215,6 +232,8 @@ static char *column_value(const struct listing *l, const struct column *col, int
 
 	if (col->kind == KIND_NAME)
 		return strdup(device_path(buf, number));
+	if (col->kind == KIND_FILE)
+		return image_name(number);
 	text = device_attr(number, col->attr);
 	if (text && col->kind == KIND_LINES)
 		return join_lines(text);
@@ -234,6 +253,19 @@ static char *column_value(const struct listing *l, const struct column *col, int
 	return text;
 }
 
+/* The same as what may stand in the table: libsmartcols takes care of it, but for JSON. */
+static char *cell(const struct listing *l, const struct column *col, int number)
+{
+	char *value = column_value(l, col, number);
+	char *valid;
+
+	if (!value || !l->json)
+		return value;
+	valid = utf8_valid(value);
+	free(value);
+	return valid;
+}
+
 static void add_line(struct listing *l, int number)
 {
 	struct libscols_line *line = scols_table_new_line(l->table, NULL);
@@ -242,7 +274,7 @@ static void add_line(struct listing *l, int number)
 	if (!line)
 		err(EXIT_FAILURE, "cannot make the table");
 	for (i = 0; i < l->nr; i++) {
-		char *value = column_value(l, &columns[l->cols[i]], number);
+		char *value = cell(l, &columns[l->cols[i]], number);
 
 		if (value && scols_line_refer_data(line, i, value))
 			err(EXIT_FAILURE, "cannot make the table");
@@ -314,7 +346,7 @@ static void parse(struct listing *l, int argc, char **argv)
 			break;
 		case 'h':
 			list_help();
-			exit(EXIT_SUCCESS);
+			command_exit(&cmd_list);
 		default:
 			command_other_option(&cmd_list, c);
 		}
@@ -340,6 +372,8 @@ static int cmd_list_run(int argc, char **argv)
 		if (add_named(&l, argv[optind]))
 			status = EXIT_FAILURE;
 	}
+	/* What can be shown; not before, since keys must be the same in Turkish. */
+	setlocale(LC_CTYPE, "");
 	if (scols_print_table(l.table)) {
 		warn("cannot print the table");
 		status = EXIT_FAILURE;

@@ -16,6 +16,7 @@
  * @name: as it is typed
  * @run: does it; argv[0] is the name; returns the exit code
  * @usage_code: exit code for a command line that makes no sense
+ * @failure_code: exit code for output that is lost; 0: EXIT_FAILURE
  * @synopsis: options and operands
  * @summary: what it does, in one line
  * @options: text of --help: one line for each option, two spaces in front;
@@ -25,6 +26,7 @@ struct command {
 	const char	*name;
 	int		(*run)(int argc, char **argv);
 	int		usage_code;
+	int		failure_code;
 	const char	*synopsis;
 	const char	*summary;
 	const char	*options;
@@ -46,5 +48,8 @@ command_usage_error(const struct command *cmd, const char *fmt, ...);
 
 /* Print the help of @cmd. */
 void command_help(const struct command *cmd);
+
+/* End well, unless what was printed cannot be written. */
+void __attribute__((noreturn)) command_exit(const struct command *cmd);
 
 #endif

@@ -18,7 +18,7 @@
 #define SYS_BLOCK	"/sys/block"
 #define PREFIX		"vhdx"
 
-/* The N of "vhdxN", or -1; *@rest is what follows. */
+/* The N of "vhdxN", or -1; *@rest is what follows. "vhdx01" is no device. */
 static int parse_name(const char *name, const char **rest)
 {
 	size_t skip = strlen(PREFIX);
@@ -26,6 +26,8 @@ static int parse_name(const char *name, const char **rest)
 	long n;
 
 	if (strncmp(name, PREFIX, skip) || name[skip] < '0' || name[skip] > '9')
+		return -1;
+	if (name[skip] == '0' && name[skip + 1] >= '0' && name[skip + 1] <= '9')
 		return -1;
 	errno = 0;
 	n = strtol(name + skip, &end, 10);
@@ -156,13 +158,48 @@ int device_number(const char *name)
 	return n == -1 ? -ENOENT : n;
 }
 
-bool device_is_backed_by(int number, const char *path)
+/* A path as sysfs shows it, where a newline is "\012"; in place. NULL stays NULL. */
+static char *unescape(char *path)
 {
+	char *from, *to;
+	unsigned int c;
+
+	for (from = to = path; from && *from; *to++ = *from++) {
+		if (*from == '\\' && sscanf(from + 1, "%3o", &c) == 1) {
+			from += 3;
+			*from = (char)c;
+		}
+	}
+	if (to)
+		*to = '\0';
+	return path;
+}
+
+char *device_snapshot_of(int number)
+{
+	static const char deleted[] = " (deleted)";
 	char *file = device_attr(number, "vhdx/backing_file");
+	char *parents = device_attr(number, "vhdx/parents");
+	size_t len = file ? strlen(file) : 0;
+
+	if (len >= strlen(deleted) && !strcmp(file + len - strlen(deleted), deleted) &&
+	    parents && *parents) {
+		parents[strcspn(parents, "\n")] = '\0';
+	} else {
+		free(parents);
+		parents = NULL;
+	}
+	free(file);
+	return parents;
+}
+
+/* By identity, not by name. @file, as sysfs shows it, is freed; it may be NULL. */
+static bool is_file(char *file, const char *path)
+{
 	struct stat a, b;
 	bool same;
 
-	same = file && !stat(file, &a) && !stat(path, &b) &&
+	same = unescape(file) && !stat(file, &a) && !stat(path, &b) &&
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 	free(file);
 	return same;
@@ -176,7 +213,11 @@ int device_find(const char *path)
 	size_t i;
 
 	for (i = 0; i < nr && found < 0; i++) {
-		if (device_is_backed_by(numbers[i], path))
+		if (is_file(device_attr(numbers[i], "vhdx/backing_file"), path))
+			found = numbers[i];
+	}
+	for (i = 0; i < nr && found < 0; i++) {
+		if (is_file(device_snapshot_of(numbers[i]), path))
 			found = numbers[i];
 	}
 	free(numbers);

@@ -30,10 +30,16 @@ bool device_wait(int number);
  */
 int device_number(const char *name);
 
-/* Is the file @path backing device @number? By identity, not by name. */
-bool device_is_backed_by(int number, const char *path);
+/*
+ * Path of the image that device @number is a snapshot of: writes go to a child
+ * of it, whose file has no name. NULL if it is none. The caller frees it.
+ */
+char *device_snapshot_of(int number);
 
-/* Number of a device that the file @path is backing, or -1. */
+/*
+ * Number of a device that the file @path is backing, or, if there is none, of
+ * one that is a snapshot of it, or -1.
+ */
 int device_find(const char *path);
 
 #endif

@@ -43,7 +43,10 @@ static int lock(const char *path, int fd)
 	else if (err)
 		warnx("%s: cannot lock the image: %s; its file system must support file locks",
 		      path, strerror(-err));
-	return err;
+	if (err || path_leads_to(path, fd))
+		return err;
+	warnx("%s: was replaced by another process just now", path);
+	return -ESTALE;
 }
 
 /* The file, locked; or -1 and a message. */

@@ -10,26 +10,46 @@
 
 #include "fault.h"
 #include "output.h"
+#include "utf16.h"
 
 static void newline(const struct json *js)
 {
 	fprintf(js->out, "\n%*s", (int)(3 * js->depth), "");
 }
 
+/* JSON is UTF-8; names of files are any bytes. */
 static void json_quote(const struct json *js, const char *s)
 {
+	size_t used;
+
 	fputc('"', js->out);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	for (; *s; s += used) {
+		u32 c = libvhdx_utf8_decode(s, &used);
 
 		if (c == '"' || c == '\\')
-			fprintf(js->out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(js->out, "\\u%04x", c);
+			fprintf(js->out, "\\%c", (int)c);
+		else if (c < 0x20 || c == 0x7f || c == LIBVHDX_REPLACEMENT)
+			fprintf(js->out, "\\u%04x", (unsigned int)c);
 		else
-			fputc(c, js->out);
+			fwrite(s, 1, used, js->out);
 	}
 	fputc('"', js->out);
+}
+
+char *utf8_valid(const char *s)
+{
+	char *text = malloc(3 * strlen(s) + 1), *out = text;
+	size_t used;
+
+	if (!text)
+		err(EXIT_FAILURE, NULL);
+	for (; *s; s += used)
+		if (libvhdx_utf8_decode(s, &used) == LIBVHDX_REPLACEMENT)
+			out = stpcpy(out, "\xef\xbf\xbd");
+		else
+			out = mempcpy(out, s, used);
+	*out = '\0';
+	return text;
 }
 
 /* What stands before a value. */

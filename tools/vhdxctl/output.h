@@ -36,6 +36,12 @@ void json_null(struct json *js, const char *key);
 /* Ends the text with a newline after the outermost bracket. */
 void json_end(struct json *js);
 
+/*
+ * A copy of @s in which each byte that is no UTF-8 is U+FFFD, as in all JSON here,
+ * for who writes JSON by other means. The caller frees it. Ends without memory.
+ */
+char *utf8_valid(const char *s);
+
 #define SIZE_TEXT	24
 
 /* "1.5G" as util-linux writes it; SIZE_TEXT bytes at @buf, returned. */

@@ -2,10 +2,8 @@
 /* The parents of an image. */
 #include <err.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/kernel.h>
@@ -35,6 +33,13 @@ bool parent_option(struct parent_options *opt, int c, const char *arg)
 	else
 		return false;
 	return true;
+}
+
+void parent_option_first(struct parent_options *opt, const char *file)
+{
+	add_word(&opt->files, &opt->nr_files, file);
+	memmove(opt->files + 1, opt->files, (opt->nr_files - 1) * sizeof(*opt->files));
+	opt->files[0] = file;
 }
 
 void parent_options_free(struct parent_options *opt)
@@ -82,6 +87,15 @@ static void parent_close(struct parent *p)
 	parent_free(p);
 }
 
+/* What the user named is opened as it is; where an image leads to, a regular file only. */
+static const char named[] = "--parent";
+
+static int open_target(struct parent *p)
+{
+	return p->key == named ? target_open(&p->target, p->path) :
+				 target_open_regular(&p->target, p->path);
+}
+
 /* An open image at @path, or NULL and a message. */
 static struct parent *parent_open(const char *key, const char *path)
 {
@@ -93,7 +107,7 @@ static struct parent *parent_open(const char *key, const char *path)
 	p->path = strdup(path);
 	if (!p->path)
 		err(EXIT_FAILURE, NULL);
-	if (target_open(&p->target, p->path)) {
+	if (open_target(p)) {
 		parent_free(p);
 		return NULL;
 	}
@@ -150,22 +164,20 @@ static struct parent *parent_find(const struct child *child, const struct parent
 	return p;
 }
 
-static bool same_file(int a, int b)
+bool parents_have(const struct parents *parents, int fd)
 {
-	struct stat x, y;
+	size_t i;
 
-	return !fstat(a, &x) && !fstat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+	for (i = 0; i < parents->nr; i++)
+		if (same_file(parents->parent[i]->target.fd, fd))
+			return true;
+	return false;
 }
 
 /* Is @p the leaf, open as @fd, or one of the parents so far? */
 static bool is_loop(const struct parents *parents, int fd, const struct parent *p)
 {
-	size_t i;
-
-	for (i = 0; i < parents->nr; i++)
-		if (same_file(parents->parent[i]->target.fd, p->target.fd))
-			return true;
-	return same_file(fd, p->target.fd);
+	return same_file(fd, p->target.fd) || parents_have(parents, p->target.fd);
 }
 
 /* What makes a parent that was found unfit. */
@@ -173,8 +185,8 @@ static int parent_check(const struct parents *parents, int fd, const struct chil
 			const struct parent *p)
 {
 	if (is_loop(parents, fd, p))
-		warnx("%s: %s: %s is in the chain already: the chain is a loop", child->path,
-		      p->key, p->path);
+		warnx("%s: %s: %s: %s is in the chain already: the chain is a loop",
+		      child->path, vhdx_fault_name(VHDX_FAULT_CHAIN_DUPLICATE), p->key, p->path);
 	else if (parents->nr == VHDX_MAX_PARENTS)
 		warnx("%s: the chain is longer than %d images", child->path,
 		      VHDX_MAX_PARENTS + 1);
@@ -192,7 +204,7 @@ static int parents_add(struct parents *parents, int fd, const struct child *chil
 	struct parent *p;
 
 	p = parents->nr < opt->nr_files ?
-	    parent_try(child, "--parent", opt->files[parents->nr]) :
+	    parent_try(child, named, opt->files[parents->nr]) :
 	    parent_find(child, opt);
 	if (!p)
 		return -1;

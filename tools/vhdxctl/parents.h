@@ -38,6 +38,9 @@ enum { OPT_PARENT = 512, OPT_PARENT_DIR };
 
 /* Take option @c with @arg; false if it is none of them. Ends without memory. */
 bool parent_option(struct parent_options *opt, int c, const char *arg);
+
+/* Put @file in front of the parents that were named. Ends without memory. */
+void parent_option_first(struct parent_options *opt, const char *file);
 void parent_options_free(struct parent_options *opt);
 
 /**
@@ -73,5 +76,8 @@ int parents_open(struct parents *parents, const char *path, int fd,
 		 const struct libvhdx_image *img, const struct parent_options *opt);
 
 void parents_close(struct parents *parents);
+
+/* Is the file open as @fd one of them? */
+bool parents_have(const struct parents *parents, int fd);
 
 #endif

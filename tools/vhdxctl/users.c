@@ -2,6 +2,7 @@
 /* Who uses a device: mounts, swap, other devices, processes. */
 #include <ctype.h>
 #include <dirent.h>
+#include <err.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -33,17 +34,32 @@ struct parts {
 	unsigned int	nr_users;
 };
 
+/* What a terminal would obey; names of processes and mounts are anybody's choice. */
+static void tame(char *line)
+{
+	for (; *line; line++)
+		if (iscntrl((unsigned char)*line))
+			*line = '?';
+}
+
 static void __attribute__((format(printf, 2, 3)))
 found(struct parts *parts, const char *fmt, ...)
 {
+	char *line;
 	va_list args;
+	int len;
 
 	parts->nr_users++;
 	if (parts->quiet)
 		return;
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	len = vasprintf(&line, fmt, args);
 	va_end(args);
+	if (len < 0)
+		err(EXIT_FAILURE, NULL);
+	tame(line);
+	fprintf(stderr, "  %s\n", line);
+	free(line);
 }
 
 static void add_part(struct parts *parts, const char *dir, const char *name)
@@ -170,7 +186,7 @@ static void show_mount(struct parts *parts, char *line)
 	if (!name || !where)
 		return;
 	unescape(where);
-	found(parts, "  /dev/%s is mounted on %s; umount it\n", name, where);
+	found(parts, "/dev/%s is mounted on %s; umount it", name, where);
 }
 
 static void show_swap(struct parts *parts, char *line)
@@ -184,7 +200,7 @@ static void show_swap(struct parts *parts, char *line)
 	unescape(node);
 	name = part_of_node(parts, node);
 	if (name)
-		found(parts, "  /dev/%s is swap space; swapoff it\n", name);
+		found(parts, "/dev/%s is swap space; swapoff it", name);
 }
 
 static void visit_lines(const char *path, struct parts *parts,
@@ -218,7 +234,7 @@ static void each_holder(void *data, const char *path, const char *name)
 	const struct part *part = data;
 
 	(void)path;
-	found(part->parts, "  /dev/%s is part of /dev/%s\n", part->name, name);
+	found(part->parts, "/dev/%s is part of /dev/%s", part->name, name);
 }
 
 static void show_holders(struct parts *parts)
@@ -273,7 +289,7 @@ static void each_process(void *data, const char *path, const char *name)
 		comm[strcspn(comm, "\n")] = '\0';
 	if (f)
 		fclose(f);
-	found(proc.parts, "  /dev/%s is open in process %s (%s)\n", proc.found, name, comm);
+	found(proc.parts, "/dev/%s is open in process %s (%s)", proc.found, name, comm);
 }
 
 static void show_lasting(struct parts *parts, int number)

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* vhdxctl: attach, look at, create, check and merge VHDX images. */
 #include <err.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <linux/kernel.h>
 
@@ -50,15 +54,37 @@ static void __attribute__((noreturn)) try_help(const struct command *cmd)
 	exit(cmd->usage_code);
 }
 
+/* What was printed but could not be written is a failure, too. */
+static int close_stdout(int status, int failure)
+{
+	bool lost = ferror(stdout);
+
+	if (fclose(stdout) || lost) {
+		warn("cannot write the output");
+		return status ? status : failure;
+	}
+	return status;
+}
+
+static int finish(const struct command *cmd, int status)
+{
+	return close_stdout(status, cmd->failure_code ? cmd->failure_code : EXIT_FAILURE);
+}
+
+void command_exit(const struct command *cmd)
+{
+	exit(finish(cmd, EXIT_SUCCESS));
+}
+
 void command_other_option(const struct command *cmd, int c)
 {
 	switch (c) {
 	case 'h':
 		command_help(cmd);
-		exit(EXIT_SUCCESS);
+		command_exit(cmd);
 	case 'V':
 		show_version();
-		exit(EXIT_SUCCESS);
+		command_exit(cmd);
 	default:
 		try_help(cmd);	/* getopt said what is wrong */
 	}
@@ -90,20 +116,25 @@ static int is_option(const char *arg, const char *brief, const char *full)
 	return !strcmp(arg, brief) || !strcmp(arg, full);
 }
 
-/* What was printed but could not be written is a failure, too. */
-static int close_stdout(int status)
+/*
+ * A standard stream that is closed is opened so that using it fails: else an
+ * image would get its number, and what is printed would go into the image.
+ */
+static void occupy_standard_streams(void)
 {
-	if (fflush(stdout) || ferror(stdout)) {
-		warn("cannot write the output");
-		return status ? status : EXIT_FAILURE;
-	}
-	return status;
+	int fd;
+
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			exit(EXIT_FAILURE);	/* and there may be nowhere to say it */
 }
 
 int main(int argc, char **argv)
 {
 	const struct command *cmd;
 
+	occupy_standard_streams();
 	if (argc < 2) {
 		warnx("no command given");
 		fputs("Try 'vhdxctl --help' for more information.\n", stderr);
@@ -111,11 +142,11 @@ int main(int argc, char **argv)
 	}
 	if (is_option(argv[1], "-h", "--help") || !strcmp(argv[1], "help")) {
 		show_help();
-		return close_stdout(EXIT_SUCCESS);
+		return close_stdout(EXIT_SUCCESS, EXIT_FAILURE);
 	}
 	if (is_option(argv[1], "-V", "--version")) {
 		show_version();
-		return close_stdout(EXIT_SUCCESS);
+		return close_stdout(EXIT_SUCCESS, EXIT_FAILURE);
 	}
 	cmd = find(argv[1]);
 	if (!cmd) {
@@ -123,5 +154,5 @@ int main(int argc, char **argv)
 		fputs("Try 'vhdxctl --help' for more information.\n", stderr);
 		return EXIT_FAILURE;
 	}
-	return close_stdout(cmd->run(argc - 1, argv + 1));
+	return finish(cmd, cmd->run(argc - 1, argv + 1));
 }

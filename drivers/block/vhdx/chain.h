@@ -17,9 +17,11 @@ struct file;
 
 /*
  * Open the image @files[0] and its @nr - 1 parents, in order. Each must be the
- * parent that the one before it names; parents are opened for reading only,
- * and their dirty logs replayed in memory. On failure *@image is the index of
- * the one to blame and *@fd the fault; no file was changed. ERR_PTR.
+ * parent that the one before it names, and no file may be there twice; parents
+ * are opened for reading only, their dirty logs replayed in memory, and shared
+ * with other chains (parent.h). On failure *@image is the index of the one to
+ * blame and *@fd the fault. No file but the leaf's is changed, and that as little
+ * as vhdx_image_open() says. ERR_PTR.
  */
 struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,
 				   const struct vhdx_image_options *opt,
@@ -39,7 +41,8 @@ struct vhdx_image *vhdx_chain_image(struct vhdx_chain *chain, unsigned int i);
  * Find what answers a read of [@pos, @pos + @len), which lies in one payload
  * block of the leaf: DATA or ZERO, for the first @extent->len bytes. With
  * @nowait -EAGAIN when metadata must be read first; without it may sleep.
- * -EUCLEAN and a message when the metadata is found to be damaged.
+ * -EUCLEAN and a message when the metadata is found to be damaged. When a parent
+ * has failed the leaf does, too.
  */
 int vhdx_chain_map_read(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 			struct vhdx_extent *extent);
@@ -59,8 +62,8 @@ int vhdx_chain_map_write(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait
 int vhdx_chain_allocate(struct vhdx_chain *chain, u64 pos);
 
 /*
- * The @len bytes at @pos, found unmarked, were written to their place: from now
- * on they are what is read. Sleeps. An error means that the write failed.
+ * The @len bytes at @pos, whole sectors found unmarked, were written to their
+ * place: from now on they are what is read. Sleeps. An error means that the write failed.
  */
 int vhdx_chain_mark(struct vhdx_chain *chain, u64 pos, u32 len);
 

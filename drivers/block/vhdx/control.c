@@ -10,6 +10,7 @@
  */
 #include <linux/capability.h>
 #include <linux/compat.h>
+#include <linux/completion.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -17,6 +18,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/reboot.h>
+#include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
@@ -38,20 +40,27 @@
  * @dev: the device; NULL while the images are being opened [register_lock;
  *	constant for the owner of a device that is DELETING]
  * @number: N of /dev/vhdxN [immutable]
- * @detach: removes the device after its last close
+ * @ref: the owner's, and one of who waits for @detached
+ * @detach: removes the device, always: what is written then must depend neither on
+ *	the signals nor on the limits of who asked for it
+ * @detached: it is removed, and its files are closed
+ * @result: of that [constant once @detached]
  * @write: the image is written to; its parents never are [immutable]
  * @nr: number of @hosts
  * @hosts: what the files are, the image first: the inodes that own the data,
  *	so that two device nodes or two opens are recognised as the same. Only
  *	compared, never dereferenced: no reference is held [immutable]
  *
- * Owned by the attach call until the device is added, then by whoever makes
- * the device DELETING; freed by them.
+ * Owned by the attach call until the device is added, then by @detach, which
+ * whoever makes the device DELETING queues. The owner takes it out of the register.
  */
 struct attachment {
 	struct vhdx_device	*dev;
 	u32			number;
+	refcount_t		ref;
 	struct work_struct	detach;
+	struct completion	detached;
+	int			result;
 	bool			write;
 	unsigned int		nr;
 	const struct inode	*hosts[];
@@ -61,8 +70,26 @@ struct attachment {
 static DEFINE_MUTEX(register_lock);
 static DEFINE_XARRAY_ALLOC(attachments);
 
-/* Freezable: closing an image writes to it, see control_pm(). */
+/*
+ * Freezable: closing an image writes to it, see control_pm(). One that hangs is
+ * no other's hindrance.
+ */
 static struct workqueue_struct *detach_wq;
+
+/*
+ * Say in words, in the reply, what no fault of an image says. Returns @err, so
+ * that a refusal ends in one line.
+ */
+static __printf(3, 4) int refuse(struct vhdx_fault_reply *reply, int err,
+				 const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(reply->text, sizeof(reply->text), fmt, args);
+	va_end(args);
+	return err;
+}
 
 /* The register */
 
@@ -91,7 +118,8 @@ static int attachment_conflict(const struct attachment *att)
 	return -ENOENT;
 }
 
-static int attachment_number(struct attachment *att, int wanted)
+static int attachment_number(struct attachment *att, int wanted,
+			     struct vhdx_fault_reply *reply)
 {
 	struct xa_limit limit = XA_LIMIT(0, VHDX_MAX_DEVICES - 1);
 	int ret;
@@ -99,8 +127,10 @@ static int attachment_number(struct attachment *att, int wanted)
 	if (wanted >= 0)
 		limit = XA_LIMIT(wanted, wanted);
 	ret = xa_alloc(&attachments, &att->number, att, limit, GFP_KERNEL);
+	if (ret == -EBUSY && wanted >= 0)
+		return refuse(reply, -EEXIST, "there is a vhdx%d already", wanted);
 	if (ret == -EBUSY)
-		return wanted >= 0 ? -EEXIST : -ENOSPC;
+		return refuse(reply, -ENOSPC, "there are as many devices as there can be");
 	return ret;
 }
 
@@ -109,12 +139,9 @@ static int attachment_enter_locked(struct attachment *att, int wanted,
 {
 	int other = attachment_conflict(att);
 
-	if (other >= 0) {
-		snprintf(reply->text, sizeof(reply->text),
-			 "the file is in use by vhdx%d", other);
-		return -EBUSY;
-	}
-	return attachment_number(att, wanted);
+	if (other >= 0)
+		return refuse(reply, -EBUSY, "the file is in use by vhdx%d", other);
+	return attachment_number(att, wanted, reply);
 }
 
 static int attachment_enter(struct attachment *att, int wanted,
@@ -135,12 +162,17 @@ static void attachment_set_device(struct attachment *att, struct vhdx_device *de
 	mutex_unlock(&register_lock);
 }
 
+static void attachment_put(struct attachment *att)
+{
+	if (refcount_dec_and_test(&att->ref))
+		kfree(att);
+}
+
 static void attachment_leave(struct attachment *att)
 {
 	mutex_lock(&register_lock);
 	xa_erase(&attachments, att->number);
 	mutex_unlock(&register_lock);
-	kfree(att);
 }
 
 /*
@@ -194,39 +226,52 @@ static struct vhdx_device *attachment_find_device(int number)
 
 /* Detaching */
 
-/* The caller made the device DELETING. */
-static int attachment_detach(struct attachment *att)
-{
-	struct vhdx_device *dev = att->dev;
-	int ret;
-
-	vhdx_debugfs_remove(dev);
-	ret = vhdx_device_remove(dev);
-	attachment_leave(att);
-	vhdx_device_put(dev);
-	return ret;
-}
-
-/* What went wrong was logged; there is nobody to tell it to. */
+/*
+ * What went wrong was logged, for the case that nobody waits. The device that goes
+ * may have been the last that pinned the module, whose end waits for this to end
+ * (vhdx_control_exit()).
+ */
 static void attachment_detach_work(struct work_struct *work)
 {
-	attachment_detach(container_of(work, struct attachment, detach));
+	struct attachment *att = container_of(work, struct attachment, detach);
+	struct vhdx_device *dev = att->dev;
+
+	vhdx_debugfs_remove(dev);
+	att->result = vhdx_device_remove(dev);
+	attachment_leave(att);
+	vhdx_device_put(dev);
+	complete(&att->detached);
+	attachment_put(att);
+}
+
+/* The caller made the device DELETING. @att is gone then, but for a reference. */
+static void attachment_detach(struct attachment *att)
+{
+	queue_work(detach_wq, &att->detach);
 }
 
 static void attachment_last_close(struct vhdx_device *dev)
 {
-	struct attachment *att = dev->opt.owner;
-
-	queue_work(detach_wq, &att->detach);
+	attachment_detach(dev->opt.owner);
 }
 
+/*
+ * Who is killed does not wait any longer, and the device is removed all the same:
+ * a file system may refuse to write for a task that is about to die, and what the
+ * log still lacks would be lost.
+ */
 static int detach_device(struct vhdx_device *dev, bool lazy)
 {
+	struct attachment *att = dev->opt.owner;
 	int ret = vhdx_device_begin_remove(dev, lazy);
 
-	if (ret == -EINPROGRESS)
-		return 0;
-	return ret ?: attachment_detach(dev->opt.owner);
+	if (ret)
+		return ret == -EINPROGRESS ? 0 : ret;
+	refcount_inc(&att->ref);
+	attachment_detach(att);
+	ret = wait_for_completion_killable(&att->detached) ? -EINTR : att->result;
+	attachment_put(att);
+	return ret;
 }
 
 static bool all_zero(const __u32 *words, unsigned int nr)
@@ -275,39 +320,40 @@ static void files_put(struct attach_files *files)
 /*
  * A device of ours is refused as an image. A loop could not come of it, since
  * a device is there before what is attached on it; but it would be two layers
- * where a differencing image is meant.
+ * where a differencing image is meant. What else may be wrong with a file is
+ * found when it is opened.
  */
-static int files_check(struct attach_files *files, struct file *file, bool write)
+static int files_check(struct file *file, bool write, struct vhdx_fault_reply *reply)
 {
-	unsigned int i;
-
-	if (!(file->f_mode & FMODE_READ) || (write && !(file->f_mode & FMODE_WRITE)))
-		return -EBADF;
+	if (!(file->f_mode & FMODE_READ))
+		return refuse(reply, -EBADF, "the file is not open for reading");
+	if (write && !(file->f_mode & FMODE_WRITE))
+		return refuse(reply, -EBADF, "the file is not open for writing");
 	if (vhdx_device_owns_file(file))
-		return -ELOOP;
-	for (i = 0; i < files->nr; i++)
-		if (files->file[i]->f_mapping->host == file->f_mapping->host)
-			return -EINVAL;
+		return refuse(reply, -ELOOP, "the file is a device of this driver; attach an image file");
 	return 0;
 }
 
-static int files_add(struct attach_files *files, int fd, bool write)
+static int files_add(struct attach_files *files, int fd, bool write,
+		     struct vhdx_fault_reply *reply)
 {
 	struct file *file = fget(fd);
 	int ret;
 
+	reply->image = files->nr;
 	if (!file)
-		return -EBADF;
-	ret = files_check(files, file, write);
+		return refuse(reply, -EBADF, "there is no open file with the number %d", fd);
+	ret = files_check(file, write, reply);
 	if (ret) {
 		fput(file);
 		return ret;
 	}
 	files->file[files->nr++] = file;
+	reply->image = 0;
 	return 0;
 }
 
-static int files_add_parents(struct attach_files *files, const struct vhdx_attach *args)
+static int files_add_parents(struct attach_files *files, struct vhdx_attach *args)
 {
 	__s32 __user *fds = u64_to_user_ptr(args->parents);
 	unsigned int i;
@@ -316,8 +362,8 @@ static int files_add_parents(struct attach_files *files, const struct vhdx_attac
 
 	for (i = 0; i < args->nr_parents; i++) {
 		if (get_user(fd, fds + i))
-			return -EFAULT;
-		ret = files_add(files, fd, false);
+			return refuse(&args->fault, -EFAULT, "the parents cannot be read");
+		ret = files_add(files, fd, false, &args->fault);
 		if (ret)
 			return ret;
 	}
@@ -325,11 +371,12 @@ static int files_add_parents(struct attach_files *files, const struct vhdx_attac
 }
 
 /* On failure the caller puts what was got so far. */
-static int files_get(struct attach_files *files, const struct vhdx_attach *args)
+static int files_get(struct attach_files *files, struct vhdx_attach *args)
 {
+	bool write = !(args->flags & VHDX_ATTACH_READ_ONLY);
 	int ret;
 
-	ret = files_add(files, args->fd, !(args->flags & VHDX_ATTACH_READ_ONLY));
+	ret = files_add(files, args->fd, write, &args->fault);
 	return ret ?: files_add_parents(files, args);
 }
 
@@ -341,7 +388,9 @@ static struct attachment *attachment_alloc(const struct attach_files *files, boo
 	att = kzalloc(struct_size(att, hosts, files->nr), GFP_KERNEL);
 	if (!att)
 		return NULL;
+	refcount_set(&att->ref, 1);
 	INIT_WORK(&att->detach, attachment_detach_work);
+	init_completion(&att->detached);
 	att->write = write;
 	att->nr = files->nr;
 	for (i = 0; i < files->nr; i++)
@@ -354,6 +403,32 @@ static enum vhdx_file_dio attach_dio(u32 flags)
 	if (flags & VHDX_ATTACH_DIRECT_IO)
 		return VHDX_DIO_ON;
 	return flags & VHDX_ATTACH_BUFFERED_IO ? VHDX_DIO_OFF : VHDX_DIO_AUTO;
+}
+
+/*
+ * Of what else opening an image may end in, with no finding; NULL where the
+ * error number says it all.
+ */
+static const char *attach_cause(int err, u32 flags)
+{
+	switch (err) {
+	case -EBADF:
+		return "the file cannot be read, or not be written at any place";
+	case -EINVAL:
+		return flags & VHDX_ATTACH_DIRECT_IO ?
+		       "direct I/O is not possible to this file" :
+		       "it is neither a regular file nor a block device";
+	case -EIO:
+		return "the file could not be read";
+	case -EISDIR:
+		return "it is a directory";
+	case -ENOMEM:
+		return "there is not memory enough";
+	case -EROFS:
+		return "the file system is read-only";
+	default:
+		return NULL;
+	}
 }
 
 /* The name and the offset have fields of their own: only the sentence. */
@@ -421,7 +496,7 @@ static int attach_files(struct attach_files *files, struct vhdx_attach *args)
 		return -ENOMEM;
 	ret = attachment_enter(att, wanted, &args->fault);
 	if (ret) {
-		kfree(att);
+		attachment_put(att);
 		return ret;
 	}
 	/* Once added the device may be detached, and @att be gone, at any time. */
@@ -430,21 +505,29 @@ static int attach_files(struct attach_files *files, struct vhdx_attach *args)
 	if (ret) {
 		args->number = wanted;
 		attachment_leave(att);
+		attachment_put(att);
 	}
 	return ret;
 }
 
-static int attach_check(const struct vhdx_attach *args)
+static int attach_check(struct vhdx_attach *args)
 {
 	const u32 dio = VHDX_ATTACH_DIRECT_IO | VHDX_ATTACH_BUFFERED_IO;
+	struct vhdx_fault_reply *reply = &args->fault;
 
-	if (args->flags & ~VHDX_ATTACH_ALL || (args->flags & dio) == dio)
-		return -EINVAL;
-	if (args->nr_parents > VHDX_MAX_PARENTS ||
-	    args->number < -1 || args->number >= VHDX_MAX_DEVICES)
-		return -EINVAL;
+	if (args->flags & ~VHDX_ATTACH_ALL)
+		return refuse(reply, -EINVAL, "the driver does not know the flags 0x%x",
+			      args->flags & ~VHDX_ATTACH_ALL);
+	if ((args->flags & dio) == dio)
+		return refuse(reply, -EINVAL, "direct and buffered I/O exclude each other");
+	if (args->nr_parents > VHDX_MAX_PARENTS)
+		return refuse(reply, -EINVAL, "the chain is longer than %d images",
+			      VHDX_MAX_PARENTS + 1);
+	if (args->number < -1 || args->number >= VHDX_MAX_DEVICES)
+		return refuse(reply, -EINVAL, "the number is not from 0 to %d",
+			      VHDX_MAX_DEVICES - 1);
 	if (!all_zero(args->reserved, ARRAY_SIZE(args->reserved)))
-		return -EINVAL;
+		return refuse(reply, -EINVAL, "a reserved field is not zero");
 	return 0;
 }
 
@@ -471,18 +554,21 @@ static long control_attach(void __user *arg, u32 size)
 {
 	struct vhdx_attach args;
 	size_t len = min_t(size_t, size, sizeof(args));
+	const char *cause;
 	int ret;
 
 	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (ret)
 		return ret;
-	ret = attach_check(&args);
-	if (ret)
-		return ret;
 	memset(&args.fault, 0, sizeof(args.fault));
 	if (copy_to_user(arg, &args, len))
 		return -EFAULT;
-	ret = attach_run(&args);
+	ret = attach_check(&args);
+	if (!ret)
+		ret = attach_run(&args);
+	cause = attach_cause(ret, args.flags);
+	if (cause && !*args.fault.text)
+		strscpy(args.fault.text, cause, sizeof(args.fault.text));
 	if (copy_to_user(arg, &args, len))
 		return -EFAULT;
 	return ret;

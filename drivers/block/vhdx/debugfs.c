@@ -14,6 +14,7 @@
 #include "format/metadata.h"
 #include "format/text.h"
 #include "image.h"
+#include "parent.h"
 
 static struct dentry *debugfs_root;
 
@@ -79,6 +80,26 @@ static int log_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(log);
 
+static void show_parent(void *data, struct vhdx_image *img, unsigned int users)
+{
+	struct vhdx_image_stats st;
+	struct seq_file *m = data;
+
+	vhdx_image_stats(img, &st);
+	seq_printf(m, "users %u pages %llu replayed-entries %llu mode %s file ", users,
+		   st.pages, st.replayed, vhdx_mode_name(vhdx_image_mode(img)));
+	seq_file_path(m, vhdx_image_file(img)->filp, "\n");
+	seq_putc(m, '\n');
+}
+
+/* One line for each image that is a parent, however many devices have it. */
+static int parents_show(struct seq_file *m, void *unused)
+{
+	vhdx_parents_show(show_parent, m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(parents);
+
 void vhdx_debugfs_add(struct vhdx_device *dev)
 {
 	dev->debugfs = debugfs_create_dir(dev->name, debugfs_root);
@@ -95,6 +116,7 @@ void vhdx_debugfs_remove(struct vhdx_device *dev)
 void vhdx_debugfs_init(void)
 {
 	debugfs_root = debugfs_create_dir("vhdx", NULL);
+	debugfs_create_file("parents", 0400, debugfs_root, NULL, &parents_fops);
 }
 
 void vhdx_debugfs_exit(void)

@@ -5,11 +5,14 @@
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/cred.h>
+#include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/vmalloc.h>
@@ -43,7 +46,7 @@ static int file_update_size(struct vhdx_file *file)
 	return ret;
 }
 
-static int file_forget_cache(struct vhdx_file *file)
+int vhdx_file_forget_cache(struct vhdx_file *file)
 {
 	struct address_space *mapping = file->filp->f_mapping;
 	int ret;
@@ -82,7 +85,7 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	atomic64_set(&file->nr_flushes, 0);
 	atomic64_set(&file->nr_fua, 0);
 	atomic64_set(&file->nr_fua_flushes, 0);
-	ret = write ? file_forget_cache(file) : 0;
+	ret = write ? vhdx_file_forget_cache(file) : 0;
 	if (!ret)
 		ret = file_update_size(file);
 	if (ret)
@@ -90,10 +93,18 @@ int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write)
 	return ret;
 }
 
+void vhdx_file_put(struct file *filp)
+{
+	if (current->flags & PF_KTHREAD)
+		__fput_sync(filp);
+	else
+		fput(filp);
+}
+
 void vhdx_file_close(struct vhdx_file *file)
 {
-	fput(file->filp);
-	fput(file->owner);
+	vhdx_file_put(file->filp);
+	vhdx_file_put(file->owner);
 	file->filp = NULL;
 }
 
@@ -406,7 +417,7 @@ bool vhdx_file_writes_through(const struct vhdx_file *file)
 bool vhdx_file_is_frozen(const struct vhdx_file *file)
 {
 	return file_is_regular(file) &&
-	       file_inode(file->filp)->i_sb->s_writers.frozen != SB_UNFROZEN;
+	       READ_ONCE(file_inode(file->filp)->i_sb->s_writers.frozen) != SB_UNFROZEN;
 }
 
 /*
@@ -422,6 +433,13 @@ static bool file_would_wait(struct vhdx_file *file, unsigned int flags)
 	return (flags & VHDX_IO_WRITE) && vhdx_file_is_frozen(file);
 }
 
+/* Nothing was begun. Who waits for the transfer looks at its result. */
+static void file_io_refuse(struct vhdx_file_io *io, int err)
+{
+	io->ret = err;
+	io->done(io, err);
+}
+
 void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 		      struct iov_iter *iter, u64 off, unsigned int flags,
 		      u16 ioprio)
@@ -429,11 +447,11 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
 	ssize_t ret;
 
 	if (file_would_wait(file, flags)) {
-		io->done(io, -EAGAIN);
+		file_io_refuse(io, -EAGAIN);
 		return;
 	}
 	if ((flags & VHDX_IO_WRITE) && file_was_cut(file, off, iov_iter_count(iter))) {
-		io->done(io, -ESTALE);
+		file_io_refuse(io, -ESTALE);
 		return;
 	}
 	io->iocb = (struct kiocb){
@@ -460,6 +478,16 @@ int vhdx_file_flush(struct vhdx_file *file)
 	return vfs_fsync(file->filp, 1);
 }
 
+int vhdx_file_fits(const struct vhdx_file *file, u64 size)
+{
+	u64 limit;
+
+	if (!file_is_regular(file))
+		return size <= file->cur_size ? 0 : -ENOSPC;
+	limit = min_t(u64, rlimit(RLIMIT_FSIZE), file_host(file)->i_sb->s_maxbytes);
+	return size > limit ? -EFBIG : 0;
+}
+
 /* The opener's rights count, not those of the thread that happens to run. */
 int vhdx_file_resize(struct vhdx_file *file, u64 size)
 {
@@ -467,12 +495,28 @@ int vhdx_file_resize(struct vhdx_file *file, u64 size)
 	int ret;
 
 	if (!file_is_regular(file))
-		return size <= file->cur_size ? 0 : -ENOSPC;
+		return vhdx_file_fits(file, size);
 	old = override_creds(file->filp->f_cred);
 	ret = vfs_truncate(&file->filp->f_path, size);
 	revert_creds(old);
 	if (!ret)
 		WRITE_ONCE(file->cur_size, size);
+	return ret;
+}
+
+/*
+ * A hole, first of all. What a log zeroes may be as long as the file, and of a
+ * sparse one that would fill the disk. The price is that a later write to it may
+ * find no space, as to any other hole.
+ */
+int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len)
+{
+	int ret = vfs_fallocate(file->filp, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				off, len);
+
+	if (ret)
+		ret = vfs_fallocate(file->filp, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+				    off, len);
 	return ret;
 }
 

@@ -6,8 +6,8 @@
  * task context that may sleep and that runs in a noio scope, never from
  * ->queue_rq. I/O is direct when the file can do it for the image's sectors,
  * else through the page cache. What is read and replayed while the image is
- * being opened always goes through the page cache: until the metadata has
- * been read nobody knows the sector size. The kernel keeps the two coherent.
+ * being opened goes through the page cache (headers may not): until the metadata
+ * has been read nobody knows the sector size. The kernel keeps the two coherent.
  */
 #ifndef VHDX_FILE_H
 #define VHDX_FILE_H
@@ -60,7 +60,26 @@ enum vhdx_file_dio { VHDX_DIO_AUTO, VHDX_DIO_ON, VHDX_DIO_OFF };
  */
 int vhdx_file_open(struct vhdx_file *file, struct file *filp, bool write);
 
-/* Drop the reference. May sleep for long: the last user closes the file. */
+/*
+ * Write what the page cache holds of the file, and forget it; what others have
+ * mapped or make dirty meanwhile stays. Who writes directly needs none of it,
+ * and pays for it: while there is a page, file systems end a direct write in a
+ * work item, which may have to invalidate it.
+ */
+int vhdx_file_forget_cache(struct vhdx_file *file);
+
+/*
+ * Drop a reference that is perhaps the last. A kernel thread would leave that to
+ * another one, for later: who was told that the image is detached would find its
+ * file open and locked, and the file system busy. Here it is done on return. May
+ * sleep for long.
+ */
+void vhdx_file_put(struct file *filp);
+
+/*
+ * Drop the references. May sleep for long: the last user closes the file. In a
+ * kernel thread that is done on return, else when the task returns to user space.
+ */
 void vhdx_file_close(struct vhdx_file *file);
 
 /*
@@ -124,7 +143,7 @@ int vhdx_file_pwrite(struct vhdx_file *file, u64 off, const void *buf, u32 len);
  * @done: called exactly once with the byte count or a negative errno, from
  *	any context that may complete block I/O, interrupts included
  * @ref: submitter and completion both hold one; the last calls @done
- * @ret: the result on its way to @done
+ * @ret: the result, also while @done runs and after it
  */
 struct vhdx_file_io {
 	struct kiocb	iocb;
@@ -159,6 +178,20 @@ int vhdx_file_flush(struct vhdx_file *file);
  * before the next flush. The caller serialises.
  */
 int vhdx_file_resize(struct vhdx_file *file, u64 size);
+
+/*
+ * Could the file have @size bytes, and the task write the last of them? -EFBIG or,
+ * for a block device, -ENOSPC if not, as vhdx_file_resize() and writing would find
+ * in the middle of it. Sends no signal, never sleeps.
+ */
+int vhdx_file_fits(const struct vhdx_file *file, u64 size);
+
+/*
+ * Make the @len bytes at @off, all in the file, read as zeros, without needing
+ * space for them. Not stable before the next flush. A negative errno where the
+ * file system cannot; then it is to be done by writing. May sleep.
+ */
+int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len);
 
 /*
  * Does VHDX_IO_FUA make the write itself stable, at the cost of no more than

@@ -3,6 +3,7 @@
  * One image: opening it in the order of the checklist, its headers, its mode.
  */
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/sched/mm.h>
@@ -25,6 +26,8 @@
 #define IMAGE_REHEARSE_MAX	SZ_64M
 /* BAT bytes that are looked at before the first write asks for it. */
 #define IMAGE_SCAN_BUDGET	SZ_4M
+/* How often those who flush look whether the header is still ours. */
+#define IMAGE_WATCH_INTERVAL	HZ
 
 const char *vhdx_mode_name(enum vhdx_mode mode)
 {
@@ -52,8 +55,8 @@ void vhdx_image_fail(struct vhdx_image *img, enum vhdx_mode mode, int err,
 		if (old >= (int)mode)
 			return;
 	} while (!atomic_try_cmpxchg(&img->mode, &old, mode));
-	pr_err("%s: %s (error %d); the device is %s from now on\n", img->name,
-	       what, err, vhdx_mode_name(mode));
+	pr_err("%s: %s (error %d); the %s is %s from now on\n", img->name, what, err,
+	       img->mode_changed ? "device" : "image", vhdx_mode_name(mode));
 	if (img->mode_changed)
 		img->mode_changed(img->mode_data);
 }
@@ -146,23 +149,35 @@ static int header_write_slot(struct vhdx_image *img, const struct vhdx_header *h
 	return 0;
 }
 
-static bool header_is_ours(struct vhdx_image *img)
+static bool header_is_ours(const struct vhdx_image *img, const struct vhdx_header *hdr)
 {
 	const struct vhdx_header *cur = &img->hdrs.cur;
-	struct vhdx_finding fd = { };
-	struct vhdx_header hdr;
 
-	return !vhdx_header_decode(page_address(img->header_page), img->hdrs.slot,
-				   &hdr, &fd) &&
-	       hdr.seq == cur->seq && guid_equal(&hdr.log_guid, &cur->log_guid) &&
-	       guid_equal(&hdr.file_write_guid, &cur->file_write_guid) &&
-	       guid_equal(&hdr.data_write_guid, &cur->data_write_guid);
+	return hdr->seq == cur->seq && guid_equal(&hdr->log_guid, &cur->log_guid) &&
+	       guid_equal(&hdr->file_write_guid, &cur->file_write_guid) &&
+	       guid_equal(&hdr->data_write_guid, &cur->data_write_guid);
+}
+
+/* 1: the header in @slot is as we left it, 0: somebody else wrote one, or an errno. */
+static int header_check_slot(struct vhdx_image *img, unsigned int slot)
+{
+	struct vhdx_header hdr;
+	bool valid;
+	int ret;
+
+	ret = vhdx_file_read_page(&img->file, vhdx_header_off(slot), img->header_page);
+	if (ret)
+		return ret;
+	valid = !vhdx_header_decode(page_address(img->header_page), slot, &hdr, NULL);
+	if (slot == img->hdrs.slot)
+		return valid && header_is_ours(img, &hdr);
+	return !valid || hdr.seq <= img->hdrs.cur.seq;
 }
 
 /*
- * Whoever opens an image for writing begins with a new header, and another
- * file that was copied into this one has its own. Then what we have in memory
- * is about an image that is not there any more.
+ * Whoever opens an image for writing begins with a new header, in the slot that is
+ * not current; and another file that was copied into this one has its own. Then
+ * what we have in memory is about an image that is not there any more.
  */
 static int headers_check(struct vhdx_image *img)
 {
@@ -171,10 +186,13 @@ static int headers_check(struct vhdx_image *img)
 	lockdep_assert_held(&img->header_lock);
 	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
 		return -EIO;
-	ret = vhdx_file_read_page(&img->file, vhdx_header_off(img->hdrs.slot),
-				  img->header_page);
-	if (ret || header_is_ours(img))
-		return ret;
+	ret = header_check_slot(img, img->hdrs.slot);
+	if (ret > 0)
+		ret = header_check_slot(img, !img->hdrs.slot);
+	if (ret >= 0)
+		img->header_seen = jiffies;
+	if (ret)
+		return min(ret, 0);
 	vhdx_image_fail(img, VHDX_MODE_READ_ONLY, -ESTALE,
 			"somebody else has written to the image file");
 	return -ESTALE;
@@ -188,6 +206,17 @@ int vhdx_image_check_headers(struct vhdx_image *img)
 	ret = headers_check(img);
 	mutex_unlock(&img->header_lock);
 	return ret;
+}
+
+int vhdx_image_watch_headers(struct vhdx_image *img)
+{
+	int ret = 0;
+
+	mutex_lock(&img->header_lock);
+	if (time_after_eq(jiffies, img->header_seen + IMAGE_WATCH_INTERVAL))
+		ret = headers_check(img);
+	mutex_unlock(&img->header_lock);
+	return ret == -ESTALE ? ret : 0;
 }
 
 static int headers_write(struct vhdx_image *img, const guid_t *log_guid, bool new_data)
@@ -294,8 +323,9 @@ static int image_read_headers(struct vhdx_image *img, struct vhdx_finding *fd)
 	u8 *buf;
 	int ret;
 
-	if (size < VHDX_HEADER_SECTION_SIZE)
-		return vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_SMALL, 0, size);
+	ret = vhdx_file_size_check(size, fd);
+	if (ret)
+		return ret;
 	buf = kmalloc(2 * VHDX_HEADER_SIZE, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
@@ -314,6 +344,7 @@ static int image_read_headers(struct vhdx_image *img, struct vhdx_finding *fd)
 		ret = vhdx_headers_check(&img->hdrs, size, fd);
 	if (!ret)
 		headers_show_guids(img);
+	img->header_seen = jiffies;
 	kfree(buf);
 	return ret;
 }
@@ -335,8 +366,8 @@ static int image_source_read(const struct vhdx_source *src, u64 off, void *buf, 
  * that the child was made from, unchanged, with sectors of the same size. Sizes
  * of disks and blocks may differ.
  */
-static int image_check_parent(struct vhdx_image *img, const struct vhdx_locator *loc,
-			      struct vhdx_image *parent, struct vhdx_finding *fd)
+static int image_check_linkage(struct vhdx_image *img, const struct vhdx_locator *loc,
+			       struct vhdx_image *parent, struct vhdx_finding *fd)
 {
 	u64 off = img->md.items.off[VHDX_ITEM_PARENT_LOCATOR];
 	guid_t data_write, file_write;
@@ -372,7 +403,7 @@ static int image_check_locator(struct vhdx_image *img, struct vhdx_image *parent
 	if (!ret)
 		ret = vhdx_locator_decode(buf, len, off, &loc, fd);
 	if (!ret)
-		ret = image_check_parent(img, &loc, parent, fd);
+		ret = image_check_linkage(img, &loc, parent, fd);
 	kvfree(buf);
 	return ret;
 }
@@ -385,6 +416,18 @@ static int image_check_chain(struct vhdx_image *img, struct vhdx_image *parent,
 	if (img->md.has_parent)
 		return image_check_locator(img, parent, fd);
 	return parent ? vhdx_fault_at(fd, VHDX_FAULT_CHAIN_PARENT_UNUSED, off, 0) : 0;
+}
+
+int vhdx_image_check_parent(struct vhdx_image *img, struct vhdx_image *parent,
+			    struct vhdx_finding *fd)
+{
+	int ret;
+
+	*fd = (struct vhdx_finding){ };
+	ret = image_check_chain(img, parent, fd);
+	if (ret > 0)
+		vhdx_image_report(img, fd);
+	return vhdx_fault_errno(ret);
 }
 
 static int image_read_tables(struct vhdx_image *img, struct vhdx_image *parent,
@@ -439,36 +482,79 @@ static void image_drop_overlay(struct vhdx_image *img)
 	img->overlay = NULL;
 }
 
+static int image_open_memory(struct vhdx_image *img)
+{
+	int ret = vhdx_pages_init(&img->pages, img);
+
+	img->stable_size = 0;
+	if (!ret && img->writable)
+		ret = vhdx_journal_init(&img->journal, img);
+	return ret;
+}
+
+/* The tables are known, and in order: what else the image needs. */
+static int image_make_ready(struct vhdx_image *img, const struct vhdx_image_options *opt)
+{
+	int ret = vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
+
+	/* What was read so far went through the page cache. */
+	if (!ret && img->writable && img->file.direct)
+		ret = vhdx_file_forget_cache(&img->file);
+	return ret ?: image_open_memory(img);
+}
+
 /*
- * A dirty log. What it leads to is looked at in memory first, so that a file
- * that turns out to be damaged stays as it was; for a writable image it is
- * then done to the file.
+ * What a dirty log leads to is looked at in memory first, so that a file that turns
+ * out to be damaged, or can not be had as it is wanted, stays as it was. For a
+ * writable image it is then done to the file.
  */
-static int image_open_dirty(struct vhdx_image *img, struct vhdx_image *parent,
-			    struct vhdx_finding *fd)
+static int image_open_dirty(struct vhdx_image *img, const struct vhdx_image_options *opt,
+			    const struct vhdx_log_sequence *seq, struct vhdx_finding *fd)
+{
+	int ret = vhdx_replay_to_memory(img, seq, fd);
+
+	if (!ret)
+		ret = image_check_all(img, opt->parent, fd);
+	if (!ret && img->writable)
+		image_drop_overlay(img);
+	if (!ret)
+		ret = image_make_ready(img, opt);
+	if (ret || !img->writable)
+		return ret;
+	ret = vhdx_replay_to_file(img, seq, fd);
+	/* The same tables, in a file of another size. */
+	if (!ret)
+		vhdx_space_replayed(&img->space, seq->end);
+	return ret;
+}
+
+/* The log is too long for that. */
+static int image_open_unseen(struct vhdx_image *img, const struct vhdx_image_options *opt,
+			     const struct vhdx_log_sequence *seq, struct vhdx_finding *fd)
+{
+	int ret = vhdx_replay_to_file(img, seq, fd);
+
+	if (!ret)
+		ret = image_check_all(img, opt->parent, fd);
+	if (!ret)
+		vhdx_space_replayed(&img->space, seq->end);
+	return ret ?: image_make_ready(img, opt);
+}
+
+static int image_open_log(struct vhdx_image *img, const struct vhdx_image_options *opt,
+			  struct vhdx_finding *fd)
 {
 	bool rehearse = !img->writable || img->hdrs.cur.log_len <= IMAGE_REHEARSE_MAX;
 	struct vhdx_log_sequence seq;
 	int ret;
 
 	ret = vhdx_replay_scan(img, &seq, fd);
-	if (!ret && rehearse)
-		ret = vhdx_replay_to_memory(img, &seq, fd);
-	if (!ret && rehearse)
-		ret = image_check_all(img, parent, fd);
-	if (ret || !img->writable)
-		return ret;
-	image_drop_overlay(img);
-	ret = vhdx_replay_to_file(img, &seq, fd);
-	if (ret)
-		return ret;
-	pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
-	if (rehearse) {
-		/* The same tables, in a file that may have become longer. */
-		vhdx_space_settle(&img->space);
-		return 0;
-	}
-	return image_check_all(img, parent, fd);
+	if (!ret)
+		ret = rehearse ? image_open_dirty(img, opt, &seq, fd) :
+				 image_open_unseen(img, opt, &seq, fd);
+	if (!ret && img->writable)
+		pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
+	return ret;
 }
 
 static int image_open_content(struct vhdx_image *img,
@@ -484,21 +570,10 @@ static int image_open_content(struct vhdx_image *img,
 		return ret;
 	if (img->writable && !img->hdrs.cur.log_len)
 		return -EROFS;	/* nothing to write a change to first */
-	if (guid_is_null(&img->hdrs.cur.log_guid))
-		ret = image_check_all(img, opt->parent, fd);
-	else
-		ret = image_open_dirty(img, opt->parent, fd);
-	return ret ?: vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
-}
-
-static int image_open_memory(struct vhdx_image *img)
-{
-	int ret = vhdx_pages_init(&img->pages, img);
-
-	img->stable_size = 0;
-	if (!ret && img->writable)
-		ret = vhdx_journal_init(&img->journal, img);
-	return ret;
+	if (!guid_is_null(&img->hdrs.cur.log_guid))
+		return image_open_log(img, opt, fd);
+	ret = image_check_all(img, opt->parent, fd);
+	return ret ?: image_make_ready(img, opt);
 }
 
 static struct vhdx_image *image_alloc(const struct vhdx_image_options *opt)
@@ -556,8 +631,6 @@ struct vhdx_image *vhdx_image_open(struct file *filp,
 		return ERR_PTR(ret);
 	}
 	ret = image_open_content(img, opt, fd);
-	if (!ret)
-		ret = image_open_memory(img);
 	if (ret > 0)
 		vhdx_image_report(img, fd);
 	else if (ret)

@@ -11,26 +11,27 @@
  * by field, at its structure.
  *
  *	register_lock				control.c; nothing of ours inside
+ *	parents_lock				parent.c; nothing of ours inside
  *	disk->open_mutex			the block layer's; the same
  *	vhdx_device.stop_lock			device.c
  *	  vhdx_map.block[]			map.c, at most one of the array
  *	    vhdx_map.bitmap			map.c
  *	    vhdx_space.lock			space.c, inside of the former, too
  *	    vhdx_journal.commit			journal.c
+ *	      vhdx_image.header_lock		image.c
+ *	        vhdx_image.guid_lock		image.c, spinlock
  *	      vhdx_journal.update		journal.c
- *	        vhdx_image.header_lock		image.c
- *	          vhdx_image.guid_lock		image.c, spinlock
  *	        wait for a page to be loaded	pages.c, not a lock
  *	          vhdx_journal.lock		journal.c, spinlock
  *	          vhdx_pages.lock		pages.c, spinlock
- *	vhdx_requests.lock			request.c, irq-safe; nothing inside
+ *	pool.lock				request.c, irq-safe; nothing inside
  *
  * Below all that sleeps are the locks of the backing file's file system. The
- * first two are never held together. While the block layer holds open_mutex it
+ * first three are never held together. While the block layer holds open_mutex it
  * may wait for requests (it reads partitions), so no thread that serves
  * requests takes open_mutex or anything above it. The space mutex and the
  * commit mutex are never held together. A starting log writes headers, and a
- * checkpoint reads one, under the update rwsem; nobody takes the rwsem or the
+ * checkpoint reads one, under the commit mutex; nobody takes the rwsem or the
  * commit mutex under the header mutex. Whoever loads a page needs the file and
  * no lock of ours, so those who wait for it may hold some. No spinlock is held
  * over any I/O or allocation: the shrinker takes vhdx_pages.lock in reclaim.
@@ -48,6 +49,9 @@ struct vhdx_extent;
 struct vhdx_geometry;
 struct vhdx_image;
 struct vhdx_metadata;
+
+/* Of the name by which messages call an image. */
+#define VHDX_IMAGE_NAME_LEN	64
 
 /*
  * In order of degradation; a mode only ever grows. READ_ONLY: what would be
@@ -71,7 +75,7 @@ enum vhdx_mode {
  * @mode_changed: told once for each step of the mode ladder, from any task
  *	context, with locks held: it may only schedule work. May be NULL.
  * @data: handed to @mode_changed
- * @name: for messages, "vhdx0"
+ * @name: for messages, "vhdx0", "parent base.vhdx"
  */
 struct vhdx_image_options {
 	bool			write;
@@ -85,13 +89,22 @@ struct vhdx_image_options {
 /*
  * Open, check and (if dirty) replay the image in @filp, [MS-VHDX] 2.2 to 2.6
  * in the order of the open checklist, with the rules for its parent, 2.6.2.6.
- * Nothing in the file changes before everything was found to be in order. On
- * failure *@fd says what is wrong (fault VHDX_FAULT_NONE for plain I/O errors);
- * returns an ERR_PTR.
+ * Nothing in the file changes before everything was found to be in order, direct
+ * I/O was decided and all memory is there; but a log of more than 64 MiB is applied
+ * to a writable file first. What fails after that are writes to the file, and leaves
+ * a log that the next open replays. On failure *@fd says what is wrong (fault
+ * VHDX_FAULT_NONE for plain I/O errors); returns an ERR_PTR.
  */
 struct vhdx_image *vhdx_image_open(struct file *filp,
 				   const struct vhdx_image_options *opt,
 				   struct vhdx_finding *fd);
+
+/*
+ * Is @parent, or none if NULL, the parent that the open image @img needs? What
+ * opening asks of opt->parent, asked once more. 0 or an errno, with *@fd.
+ */
+int vhdx_image_check_parent(struct vhdx_image *img, struct vhdx_image *parent,
+			    struct vhdx_finding *fd);
 
 /*
  * Commit, checkpoint and clear the log, give unused space at the end of the

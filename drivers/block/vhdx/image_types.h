@@ -25,11 +25,9 @@
 
 struct vhdx_overlay;
 
-#define VHDX_IMAGE_NAME_LEN	32
-
 /**
  * struct vhdx_image - one open VHDX file
- * @name: of the device, for messages [immutable]
+ * @name: of the device, or of a parent's file, for messages [immutable]
  * @file: the backing file
  * @writable: opened for writing [immutable]
  * @mode: enum vhdx_mode; only grows, by cmpxchg in vhdx_image_fail()
@@ -39,6 +37,7 @@ struct vhdx_overlay;
  * @hdrs: current header and its slot [@header_lock; constant while the image is
  *	not open for writing]
  * @header_page: where a header is built [@header_lock]
+ * @header_seen: jiffies when the header was last found to be ours [@header_lock]
  * @guid_lock: guards the next two, for readers that must not wait for the I/O
  *	under @header_lock
  * @data_write_guid: as in @hdrs [@guid_lock]
@@ -72,6 +71,7 @@ struct vhdx_image {
 	struct mutex		header_lock;
 	struct vhdx_headers	hdrs;
 	struct page		*header_page;
+	unsigned long		header_seen;
 	spinlock_t		guid_lock;
 	guid_t			data_write_guid;
 	guid_t			file_write_guid;
@@ -122,11 +122,20 @@ void vhdx_image_bad_entry(struct vhdx_image *img, const struct vhdx_finding *fd)
 void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd);
 
 /*
- * Is the current header still the one that we wrote or found? -ESTALE if not:
- * then somebody else has written to the file, and the image is read-only. -EIO
- * if it was before. Reads one page; takes the header lock.
+ * Is the current header still the one that we wrote or found, and the other slot
+ * none that is newer? -ESTALE if not: then somebody else has written to the file,
+ * and the image is read-only. -EIO if it was before. Reads both slots, one page
+ * each; takes the header lock.
  */
 int vhdx_image_check_headers(struct vhdx_image *img);
+
+/*
+ * The same from time to time, for those who come often: reads a page if the
+ * last look is a second ago or longer, else nothing. Only what a header says
+ * counts: -ESTALE or 0. One that can not be read says nothing, and whoever goes
+ * on meets the same disk. Takes the header lock.
+ */
+int vhdx_image_watch_headers(struct vhdx_image *img);
 
 /*
  * Write both header slots, [MS-VHDX] 2.2.2: the slot that is not current

@@ -227,9 +227,9 @@ static int journal_start(struct vhdx_journal *j)
 		return ret;
 	guid_gen(&j->area.guid);
 	j->next_seq = get_random_u32() | 1;
-	j->head = 0;
+	WRITE_ONCE(j->head, 0);
 	j->tail_mem = 0;
-	j->tail_disk = 0;
+	WRITE_ONCE(j->tail_disk, 0);
 	ret = ring_append_empty(j);
 	if (!ret)
 		ret = vhdx_image_write_headers(img, &j->area.guid, false);
@@ -370,7 +370,7 @@ static void journal_snapshot(struct vhdx_journal *j, struct vhdx_log_build *b)
 		vhdx_log_build_data(b, page->off, page->data);
 		j->committing[j->nr_committing++] = page;
 	}
-	j->nr_running = 0;
+	WRITE_ONCE(j->nr_running, 0);
 	spin_unlock(&j->lock);
 }
 
@@ -392,7 +392,7 @@ static void journal_unsnapshot(struct vhdx_journal *j)
 		}
 		WRITE_ONCE(page->dirty, true);
 		list_add_tail(&page->running, &j->running);
-		j->nr_running++;
+		WRITE_ONCE(j->nr_running, j->nr_running + 1);
 	}
 	spin_unlock(&j->lock);
 }
@@ -421,36 +421,9 @@ static void journal_logged(struct vhdx_journal *j, const struct vhdx_log_build *
 	j->nr_committing = 0;
 }
 
-/*
- * Get everything ready that an entry needs, and close the transaction. The
- * rwsem keeps updates out meanwhile: what is ready for so many pages must not
- * be asked to hold more.
- */
-static int journal_close(struct vhdx_journal *j, struct vhdx_log_build *b)
+/* Get everything ready that an entry of @nr pages needs. */
+static int journal_prepare(struct vhdx_journal *j, unsigned int nr)
 {
-	u32 len;
-	int ret;
-
-	down_write(&j->update);
-	ret = journal_ensure_active(j);
-	if (!ret)
-		ret = journal_reserve_spares(j, j->nr_running);
-	len = vhdx_log_entry_size(j->nr_running, j->nr_running);
-	if (!ret)
-		ret = journal_ensure_room(j, len);
-	if (!ret)
-		journal_snapshot(j, b);
-	up_write(&j->update);
-	return ret;
-}
-
-/*
- * What takes long is better done before updates are kept out. The transaction
- * may grow meanwhile, so journal_close() looks again.
- */
-static int journal_prepare(struct vhdx_journal *j)
-{
-	unsigned int nr = READ_ONCE(j->nr_running);
 	int ret = 0;
 
 	if (j->nr_checkpoint >= JOURNAL_MAX_LOGGED)
@@ -458,7 +431,43 @@ static int journal_prepare(struct vhdx_journal *j)
 	/* Without space the pages stay in the log, where they are safe. */
 	if (ret && !is_no_space(ret))
 		return ret;
-	return j->active ? journal_ensure_room(j, vhdx_log_entry_size(nr, nr)) : 0;
+	ret = journal_ensure_active(j);
+	if (!ret)
+		ret = journal_reserve_spares(j, nr);
+	return ret ?: journal_ensure_room(j, vhdx_log_entry_size(nr, nr));
+}
+
+/* Close the transaction if it has no more than @nr pages. */
+static bool journal_try_close(struct vhdx_journal *j, unsigned int nr,
+			      struct vhdx_log_build *b)
+{
+	bool ok;
+
+	down_write(&j->update);
+	ok = j->nr_running <= nr;
+	if (ok)
+		journal_snapshot(j, b);
+	up_write(&j->update);
+	return ok;
+}
+
+/*
+ * Updates are kept out only while pages are copied, and not over I/O or a wait
+ * for memory: an allocation of space waits for them, and it may be for the
+ * write-back that the memory, or the file system's own commit, waits for. What
+ * was made ready must not be asked to hold more, so if the transaction has
+ * grown it is tried again. It does not shrink meanwhile and has a limit.
+ */
+static int journal_close(struct vhdx_journal *j, struct vhdx_log_build *b)
+{
+	unsigned int nr;
+	int ret;
+
+	do {
+		nr = READ_ONCE(j->nr_running);
+		ret = journal_prepare(j, nr);
+	} while (!ret && !journal_try_close(j, nr, b));
+	return ret;
 }
 
 static int journal_write_entry(struct vhdx_journal *j, struct vhdx_log_build *b)
@@ -488,11 +497,12 @@ static int journal_commit(struct vhdx_journal *j)
 	lockdep_assert_held(&j->commit);
 	if (vhdx_image_mode(j->img) != VHDX_MODE_WRITE)
 		return -EIO;
+	ret = vhdx_image_watch_headers(j->img);
+	if (ret)
+		return ret;
 	if (!READ_ONCE(j->nr_running))
 		return journal_flush_data(j);
-	ret = journal_prepare(j);
-	if (!ret)
-		ret = journal_close(j, &b);
+	ret = journal_close(j, &b);
 	if (ret)
 		return ret;
 	ret = journal_write_entry(j, &b);

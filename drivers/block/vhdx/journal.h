@@ -39,8 +39,10 @@
  * Locks. The commit mutex is held by whoever commits, checkpoints, starts or
  * stops the log, over all I/O of these. The update rwsem is held for reading
  * between begin and end, and for writing while a transaction is closed, so a
- * snapshot never contains half of an update. The spinlock guards the lists of
- * pages and the words in them.
+ * snapshot never contains half of an update. That is a copy of pages: whoever
+ * holds it waits for no I/O and no memory, so neither does an update that finds
+ * room in the transaction. The spinlock guards the lists of pages and the words
+ * in them.
  *
  * Failure. If the log, a header or a checkpoint can not be written the image
  * goes read-only before the error is returned; LogGuid stays set, and the
@@ -90,7 +92,7 @@ struct vhdx_page;
  * @area: place [immutable] and LogGuid [@commit] of the ring
  * @active: the headers name the LogGuid [@commit; racy reads]
  * @next_seq: sequence number of the next entry [@commit]
- * @head: log offset of the next entry [@commit]
+ * @head: log offset of the next entry [@commit; racy reads]
  * @tail_mem: oldest entry not known to be stable in place [@commit]
  * @tail_disk: Tail of the newest stable entry [@commit; racy reads]
  * @started: commits begun [@commit; READ_ONCE by ticket holders]

@@ -418,6 +418,9 @@ int vhdx_map_mark(struct vhdx_image *img, u64 pos, u32 len)
 	struct mutex *lock = map_lock_of(img, blk);
 	int ret;
 
+	/* What is left of a sector would be shown as the parent has it. */
+	if (WARN_ON_ONCE((pos | len) & ((1U << img->geo.sector_shift) - 1)))
+		return -EIO;
 	mutex_lock(lock);
 	ret = map_mark_locked(img, blk, vhdx_bitmap_bit(&img->geo, pos),
 			      len >> img->geo.sector_shift);

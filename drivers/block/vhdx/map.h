@@ -83,7 +83,8 @@ int vhdx_map_allocate(struct vhdx_image *img, u64 blk);
 
 /*
  * The data of [@pos, @pos + @len), in one block that has a place, was written:
- * its sectors are present from now on. Sleeps.
+ * its sectors are present from now on. Sleeps. -EIO, with a warning, for what is
+ * not whole sectors of the disk.
  */
 int vhdx_map_mark(struct vhdx_image *img, u64 pos, u32 len);
 

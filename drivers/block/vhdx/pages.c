@@ -159,7 +159,7 @@ static bool pages_reclaim_one(struct vhdx_pages *pages)
 		WRITE_ONCE(page->referenced, false);
 	} else if (refcount_dec_if_one(&page->ref)) {
 		list_del_init(&page->lru);
-		pages->nr--;
+		WRITE_ONCE(pages->nr, pages->nr - 1);
 		hlist_del_rcu(&page->hash);
 		call_rcu(&page->rcu, page_free_rcu);
 		return true;
@@ -223,7 +223,7 @@ static struct vhdx_page *pages_insert(struct vhdx_pages *pages, struct vhdx_page
 		page = new;
 		hlist_add_head_rcu(&new->hash, pages_bucket(pages, new->off));
 		list_add(&new->lru, &pages->lru);
-		pages->nr++;
+		WRITE_ONCE(pages->nr, pages->nr + 1);
 	}
 	spin_unlock(&pages->lock);
 	if (READ_ONCE(pages->nr) > PAGES_MAX)
@@ -235,7 +235,7 @@ static void pages_remove(struct vhdx_pages *pages, struct vhdx_page *page)
 {
 	spin_lock(&pages->lock);
 	list_del_init(&page->lru);
-	pages->nr--;
+	WRITE_ONCE(pages->nr, pages->nr - 1);
 	hlist_del_rcu(&page->hash);
 	spin_unlock(&pages->lock);
 	vhdx_page_put(page);

@@ -21,7 +21,9 @@
  *
  *  - with a user. Each holds one page at a time, and waits for nothing but the
  *    file and a commit, which loads no page and has a reserve of its own
- *    (journal.h). The reserve is larger than what all of them hold;
+ *    (journal.h). The reserve is larger than what all of them hold; a parent
+ *    may have more users than that, of many devices, but none of them waits for
+ *    a page while it holds one;
  *  - clean in the cache: then pages_relieve() drops it;
  *  - changed or logged: then pages_relieve() commits and writes in place, and
  *    drops it the next time;
@@ -46,7 +48,7 @@ struct page;
 struct vhdx_image;
 struct vhdx_pages;
 
-/* More than all users of one image hold together: there are 8 workers. */
+/* More than all users of one device hold together: there are 16 workers. */
 #define VHDX_PAGES_RESERVE	32
 
 enum vhdx_page_state {
@@ -68,8 +70,9 @@ enum vhdx_page_state {
  * @state: enum vhdx_page_state [release/acquire]
  * @error: why it is BROKEN [published by @state]
  * @referenced: used since the reclaimer last saw it [racy on purpose]
- * @dirty: on the running transaction's list [journal lock]
- * @committing: in the transaction being committed [journal lock]
+ * @dirty: on the running transaction's list [journal lock; READ_ONCE without]
+ * @committing: in the transaction being committed [journal commit mutex;
+ *	READ_ONCE without]
  * @hash: in the cache's index [pages lock; RCU for look-ups]
  * @lru: on the cache's list [pages lock]
  * @running: on the running transaction's list [journal lock]
@@ -102,7 +105,7 @@ struct vhdx_page {
  * @pool: the reserve, see above
  * @lock: guards @buckets, @lru and @nr
  * @lru: all pages, most recently loaded first
- * @nr: their number
+ * @nr: their number [@lock; racy reads]
  * @shrinker: gives clean pages back under memory pressure
  */
 struct vhdx_pages {

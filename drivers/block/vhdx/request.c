@@ -24,6 +24,7 @@
 #include "request.h"
 #include "trace.h"
 
+/* Of each pool. */
 #define NR_WORKERS	8
 
 /* Vectors of a merged request that need no memory. */
@@ -61,15 +62,34 @@ struct gather {
 };
 
 /**
- * struct worker - one thread of the pool
- * @rqs: back pointer [immutable]
+ * struct worker - one thread of a pool
+ * @pool: back pointer [immutable]
  * @task: the thread [immutable while requests can come]
  * @gather: what it works on; used by nobody else
  */
 struct worker {
-	struct vhdx_requests	*rqs;
+	struct pool		*pool;
 	struct task_struct	*task;
 	struct gather		gather;
+};
+
+/**
+ * struct pool - threads that may wait, and what waits for them
+ * @lock: guards @blocked; taken from interrupts
+ * @blocked: commands, in order of arrival
+ * @wait: idle workers, woken one at a time; see cmd_block()
+ * @workers: the threads
+ *
+ * Reads have a pool of their own. A write may have to wait for a file system
+ * that is frozen, for a commit, or for space to be had, a read only for the
+ * disk, or for memory. So writes may hold all of their workers for as long as
+ * they like, and reads go on.
+ */
+struct pool {
+	spinlock_t		lock;
+	struct list_head	blocked;
+	wait_queue_head_t	wait;
+	struct worker		workers[NR_WORKERS];
 };
 
 /**
@@ -78,32 +98,31 @@ struct worker {
  * @handoff: commands pushed by ->queue_rq on any CPU, newest first
  * @idle: the thread sleeps or is about to; see submitter_wait()
  * @task: the thread [immutable while requests can come]
+ * @ended: requests that were done before the thread came out of the file
+ *	system, to be ended together [@task, in task context only]
  */
 struct submitter {
 	struct vhdx_requests	*rqs;
 	struct llist_head	handoff;
 	bool			idle;
 	struct task_struct	*task;
+	struct io_comp_batch	ended;
 } ____cacheline_aligned_in_smp;
 
 /**
  * struct vhdx_requests - what serves the requests of one device
  * @name: for messages [immutable]
  * @chain: what the requests are for [immutable]
- * @lock: guards @blocked; taken from interrupts
- * @blocked: commands that must wait somewhere, in order of arrival
- * @wait: idle workers, woken one at a time
- * @workers: the pool [immutable while requests can come]
+ * @reads: what serves reads that must wait somewhere
+ * @writes: the same for writes and flushes
  * @nr_queues: number of @queues
  * @queues: submitters by hardware queue
  */
 struct vhdx_requests {
 	const char		*name;
 	struct vhdx_chain	*chain;
-	spinlock_t		lock;
-	struct list_head	blocked;
-	wait_queue_head_t	wait;
-	struct worker		workers[NR_WORKERS];
+	struct pool		reads;
+	struct pool		writes;
 	unsigned int		nr_queues;
 	struct submitter	queues[];
 };
@@ -111,21 +130,32 @@ struct vhdx_requests {
 /**
  * struct vhdx_cmd - our part of a request
  * @rqs: what serves it
- * @io: the transfer that a submitter started
+ * @sub: its hardware queue
+ * @extent: where it is, as ->queue_rq found it; UNMAPPED if a worker has to look
+ * @tried: a worker has started @io, and will wait the next time
+ * @io: the transfer that was started and is not waited for
  * @handoff: on submitter.handoff
- * @blocked: on vhdx_requests.blocked
+ * @blocked: on pool.blocked
  * @bvec: NULL, @inline_bvec, or memory that the command owns
  * @inline_bvec: the vectors of most merged requests
- * @status: on its way from ->ki_complete to cmd_complete()
  *
  * A command has one owner at any time, so nothing of it needs a lock:
  * ->queue_rq, then the submitter from the moment it takes the list, then
  * either the file system (until @io is done) or a worker (from the moment it
  * takes the command off the list), and whoever ends the request last. After
  * the hand-over the former owner does not touch it: it may be reused already.
+ *
+ * @extent stays right until the request ends. A block that has a place keeps it
+ * while the image is open, and sectors that are present stay so. What may change
+ * is that a read that was sent to a parent finds its sectors in the leaf a moment
+ * later: then the write that put them there was under way at the same time, and
+ * either content is right.
  */
 struct vhdx_cmd {
 	struct vhdx_requests		*rqs;
+	struct submitter		*sub;
+	struct vhdx_extent		extent;
+	bool				tried;
 	struct vhdx_file_io		io;
 	union {
 		struct llist_node	handoff;
@@ -133,7 +163,6 @@ struct vhdx_cmd {
 	};
 	struct bio_vec			*bvec;
 	struct bio_vec			inline_bvec[NR_INLINE_BVEC];
-	blk_status_t			status;
 };
 
 static struct request *cmd_request(struct vhdx_cmd *cmd)
@@ -232,26 +261,41 @@ static void cmd_forget(struct vhdx_cmd *cmd, int err)
 	cmd->bvec = NULL;
 }
 
-/* From a task. */
+/*
+ * From any context. blk_mq_complete_request() would look for a better processor:
+ * an interrupt there, or a wake-up of ksoftirqd, for no more than waking who
+ * waits. The device below has chosen one already.
+ */
 static void cmd_end(struct vhdx_cmd *cmd, int err)
 {
 	cmd_forget(cmd, err);
 	blk_mq_end_request(cmd_request(cmd), cmd_status(err));
 }
 
-/* From anywhere: the block layer calls cmd_complete() where it is cheapest. */
-static void cmd_end_async(struct vhdx_cmd *cmd, int err)
+/*
+ * The same, if the command was done well. What its submitter itself is told, on
+ * its way through the file system, it ends when it comes out, all at once: time
+ * and tags are then accounted for once. An interrupt does not touch the batch,
+ * also if it came while the submitter ran. Nobody may have to wait for a request
+ * that is in the batch of a thread that waits: it is empty whenever the thread
+ * calls what may wait, see cmd_start().
+ */
+static void cmd_end_done(struct vhdx_cmd *cmd)
 {
-	cmd_forget(cmd, err);
-	cmd->status = cmd_status(err);
-	blk_mq_complete_request(cmd_request(cmd));
+	struct submitter *sub = cmd->sub;
+
+	cmd_forget(cmd, 0);
+	if (!in_task() || current != sub->task ||
+	    !blk_mq_add_to_batch(cmd_request(cmd), &sub->ended, false,
+				 blk_mq_end_request_batch))
+		blk_mq_end_request(cmd_request(cmd), BLK_STS_OK);
 }
 
-static void cmd_complete(struct request *rq)
+static void submitter_end_batch(struct submitter *sub)
 {
-	struct vhdx_cmd *cmd = blk_mq_rq_to_pdu(rq);
-
-	blk_mq_end_request(rq, cmd->status);
+	if (sub->ended.complete)
+		sub->ended.complete(&sub->ended);
+	sub->ended = (struct io_comp_batch){ };
 }
 
 static void cmd_zero(struct vhdx_cmd *cmd)
@@ -340,21 +384,45 @@ static int cmd_map(struct vhdx_cmd *cmd, u64 pos, u32 len, bool nowait,
 	return ret;
 }
 
-/* The pool: what may wait */
+/* Is it only a matter of moving data? */
+static bool cmd_may_start(struct vhdx_cmd *cmd)
+{
+	struct request *rq = cmd_request(cmd);
+
+	return req_op(rq) == REQ_OP_READ ||
+	       (req_op(rq) == REQ_OP_WRITE && !(rq->cmd_flags & REQ_FUA));
+}
+
+/* The pools: what may wait */
+
+static struct pool *cmd_pool(struct vhdx_cmd *cmd)
+{
+	struct vhdx_requests *rqs = cmd->rqs;
+
+	return req_op(cmd_request(cmd)) == REQ_OP_READ ? &rqs->reads : &rqs->writes;
+}
 
 /*
  * From any context. Wakes before it unlocks: as soon as a worker can take the
- * command its request may end, and with the last request @rqs may go.
+ * command its request may end, and with the last request the pool may go.
+ *
+ * One worker is enough for many commands if it does not have to wait, so there
+ * is no wake-up for each. While there are commands on the list a worker is on
+ * its way to it, or all of them are at work: the first command wakes one, and
+ * whoever takes one and leaves some behind wakes the next before he begins.
  */
 static void cmd_block(struct vhdx_cmd *cmd)
 {
-	struct vhdx_requests *rqs = cmd->rqs;
+	struct pool *pool = cmd_pool(cmd);
 	unsigned long flags;
+	bool first;
 
-	spin_lock_irqsave(&rqs->lock, flags);
-	list_add_tail(&cmd->blocked, &rqs->blocked);
-	wake_up(&rqs->wait);
-	spin_unlock_irqrestore(&rqs->lock, flags);
+	spin_lock_irqsave(&pool->lock, flags);
+	first = list_empty(&pool->blocked);
+	list_add_tail(&cmd->blocked, &pool->blocked);
+	if (first)
+		wake_up(&pool->wait);
+	spin_unlock_irqrestore(&pool->lock, flags);
 }
 
 struct sync_io {
@@ -385,7 +453,8 @@ static long sync_io(struct vhdx_cmd *cmd, const struct iov_iter *iter,
 /*
  * A transfer ended after @done of extent->len bytes. Legal at the end of the
  * file when the log says that the file is longer; anywhere else we ask again
- * for the rest, as long as that begins at a sector and something was done.
+ * for the rest, as long as that begins at a sector of the disk and something was
+ * done: a part of a sector can be neither present nor not.
  */
 static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 		      const struct vhdx_extent *extent, u32 done)
@@ -394,9 +463,9 @@ static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 	u32 rest = extent->len - done;
 
 	if (cmd_is_write(cmd) || extent->off + done < size) {
-		done = round_down(done, SECTOR_SIZE);
+		done = round_down(done, queue_logical_block_size(cmd_request(cmd)->q));
 		iov_iter_advance(iter, done);
-		return done ?: -EIO;
+		return done ? (long)done : -EIO;
 	}
 	if (!extent->zero_beyond_eof) {
 		pr_err_ratelimited("%s: the image file ends at %llu, inside of a block at %llu: it has been truncated\n",
@@ -404,7 +473,7 @@ static long cmd_short(struct vhdx_cmd *cmd, struct iov_iter *iter,
 		return -EIO;
 	}
 	iov_iter_advance(iter, done);
-	return iov_iter_zero(rest, iter) == rest ? extent->len : -EIO;
+	return iov_iter_zero(rest, iter) == rest ? (long)extent->len : -EIO;
 }
 
 /* Transfer one piece; bytes that @iter was advanced by, or an errno. */
@@ -660,6 +729,70 @@ static int cmd_rw(struct vhdx_cmd *cmd, struct gather *gather)
 	return cmd_rw_all(cmd, &iter, cmd_pos(cmd), gather);
 }
 
+static void cmd_io_done(struct vhdx_file_io *io, long ret)
+{
+	struct vhdx_cmd *cmd = container_of(io, struct vhdx_cmd, io);
+
+	if (likely(ret == blk_rq_bytes(cmd_request(cmd))))
+		cmd_end_done(cmd);
+	else if (ret >= 0 || ret == -EAGAIN || ret == -EOPNOTSUPP)
+		/* Refused or cut short: doing it all again does no harm. */
+		cmd_block(cmd);
+	else
+		cmd_end(cmd, ret);
+}
+
+/* Start the transfer of a piece, which is not waited for; false without memory. */
+static bool cmd_start_io(struct vhdx_cmd *cmd, const struct vhdx_extent *extent,
+			 unsigned int flags, gfp_t gfp)
+{
+	struct iov_iter iter;
+
+	if (cmd_iter(cmd, &iter, gfp))
+		return false;
+	cmd->io.done = cmd_io_done;
+	vhdx_file_submit(extent->file, &cmd->io, &iter, extent->off,
+			 flags | (cmd_is_write(cmd) ? VHDX_IO_WRITE : 0),
+			 req_get_ioprio(cmd_request(cmd)));
+	return true;
+}
+
+static int cmd_place(struct vhdx_cmd *cmd, struct vhdx_extent *extent)
+{
+	u32 len = blk_rq_bytes(cmd_request(cmd));
+	u64 pos = cmd_pos(cmd);
+	int ret;
+
+	ret = cmd_map(cmd, pos, len, false, extent);
+	if (ret || extent->kind != VHDX_EXTENT_UNMAPPED)
+		return ret;
+	ret = vhdx_chain_allocate(cmd->rqs->chain, pos);
+	return ret ?: cmd_map(cmd, pos, len, false, extent);
+}
+
+/*
+ * Once the command has a place its transfer is started and left alone, so that
+ * the worker is free for the next one. Not if it came back from that already,
+ * and not if there is something to do behind the data: false.
+ */
+static bool cmd_leave(struct vhdx_cmd *cmd)
+{
+	struct vhdx_extent extent;
+	int ret;
+
+	if (cmd->tried || !cmd_may_start(cmd))
+		return false;
+	cmd->tried = true;
+	ret = cmd_place(cmd, &extent);
+	if (ret) {
+		cmd_end(cmd, ret);
+		return true;
+	}
+	return extent.kind == VHDX_EXTENT_DATA && extent.file->direct && !extent.unmarked &&
+	       extent.len == blk_rq_bytes(cmd_request(cmd)) &&
+	       cmd_start_io(cmd, &extent, 0, GFP_NOIO | __GFP_NORETRY);
+}
+
 static int cmd_run(struct vhdx_cmd *cmd, struct gather *gather)
 {
 	switch (req_op(cmd_request(cmd))) {
@@ -673,15 +806,17 @@ static int cmd_run(struct vhdx_cmd *cmd, struct gather *gather)
 	}
 }
 
-static struct vhdx_cmd *requests_take(struct vhdx_requests *rqs)
+static struct vhdx_cmd *pool_take(struct pool *pool)
 {
 	struct vhdx_cmd *cmd;
 
-	spin_lock_irq(&rqs->lock);
-	cmd = list_first_entry_or_null(&rqs->blocked, struct vhdx_cmd, blocked);
+	spin_lock_irq(&pool->lock);
+	cmd = list_first_entry_or_null(&pool->blocked, struct vhdx_cmd, blocked);
 	if (cmd)
 		list_del(&cmd->blocked);
-	spin_unlock_irq(&rqs->lock);
+	if (!list_empty(&pool->blocked))
+		wake_up(&pool->wait);
+	spin_unlock_irq(&pool->lock);
 	return cmd;
 }
 
@@ -691,22 +826,23 @@ static void become_io_thread(void)
 }
 
 /*
- * Not freezable: a worker is given nothing once the submitters are frozen, and
- * what it has it must be able to finish.
+ * Not freezable: a worker is given nothing any more while the machine is being
+ * frozen, see cmd_hand_off(), and what it has it must be able to finish.
  */
 static int worker_main(void *data)
 {
 	struct worker *worker = data;
-	struct vhdx_requests *rqs = worker->rqs;
+	struct pool *pool = worker->pool;
 	struct vhdx_cmd *cmd;
 
 	become_io_thread();
 	while (!kthread_should_stop()) {
-		wait_event_idle_exclusive(rqs->wait,
-					  !list_empty(&rqs->blocked) ||
+		wait_event_idle_exclusive(pool->wait,
+					  !list_empty(&pool->blocked) ||
 					  kthread_should_stop());
-		while ((cmd = requests_take(rqs))) {
-			cmd_end(cmd, cmd_run(cmd, &worker->gather));
+		while ((cmd = pool_take(pool))) {
+			if (!cmd_leave(cmd))
+				cmd_end(cmd, cmd_run(cmd, &worker->gather));
 			cond_resched();
 		}
 	}
@@ -715,72 +851,27 @@ static int worker_main(void *data)
 
 /* Submitters: what never waits for I/O */
 
-static void cmd_io_done(struct vhdx_file_io *io, long ret)
-{
-	struct vhdx_cmd *cmd = container_of(io, struct vhdx_cmd, io);
-
-	if (likely(ret == blk_rq_bytes(cmd_request(cmd))))
-		cmd_end_async(cmd, 0);
-	else if (ret >= 0 || ret == -EAGAIN || ret == -EOPNOTSUPP)
-		/* Refused or cut short: doing it all again does no harm. */
-		cmd_block(cmd);
-	else
-		cmd_end_async(cmd, ret);
-}
-
-static bool cmd_may_start(struct vhdx_cmd *cmd)
-{
-	struct request *rq = cmd_request(cmd);
-
-	return req_op(rq) == REQ_OP_READ ||
-	       (req_op(rq) == REQ_OP_WRITE && !(rq->cmd_flags & REQ_FUA));
-}
-
 /*
+ * Start the transfer of a present piece without waiting; false if that cannot be.
+ *
  * Not every file system knows NOWAIT. One that does not may keep the thread
  * for a while; its own direct I/O is asynchronous all the same.
  */
-static int cmd_submit(struct vhdx_cmd *cmd, const struct vhdx_extent *extent)
+static bool cmd_start(struct vhdx_cmd *cmd)
 {
-	struct vhdx_file *file = extent->file;
-	unsigned int flags = cmd_is_write(cmd) ? VHDX_IO_WRITE : 0;
-	struct iov_iter iter;
+	struct vhdx_file *file = cmd->extent.file;
+	unsigned int flags = 0;
 
-	if (!file->direct || (cmd_is_write(cmd) && vhdx_file_is_frozen(file)) ||
-	    cmd_iter(cmd, &iter, GFP_NOWAIT))
-		return -EAGAIN;
+	/* ->queue_rq did not know, and the machine was being frozen. */
+	if (cmd->extent.kind != VHDX_EXTENT_DATA)
+		return false;
+	if (cmd_is_write(cmd) && vhdx_file_is_frozen(file))
+		return false;
 	if (file->filp->f_mode & FMODE_NOWAIT)
-		flags |= VHDX_IO_NOWAIT;
-	cmd->io.done = cmd_io_done;
-	vhdx_file_submit(file, &cmd->io, &iter, extent->off, flags,
-			 req_get_ioprio(cmd_request(cmd)));
-	return 0;
-}
-
-/*
- * Start the command, or end it, without waiting; -EAGAIN if that cannot be. A
- * request lies in one block of the leaf, thanks to chunk_sectors. One that is
- * not a single piece all the same goes to a worker, and so does a write that
- * has something to do behind its data.
- */
-static int cmd_start(struct vhdx_cmd *cmd)
-{
-	u32 len = blk_rq_bytes(cmd_request(cmd));
-	struct vhdx_extent extent;
-	int ret;
-
-	if (!cmd_may_start(cmd))
-		return -EAGAIN;
-	ret = cmd_map(cmd, cmd_pos(cmd), len, true, &extent);
-	if (ret)
-		return ret;
-	if (extent.len != len || extent.kind == VHDX_EXTENT_UNMAPPED || extent.unmarked)
-		return -EAGAIN;
-	if (extent.kind == VHDX_EXTENT_DATA)
-		return cmd_submit(cmd, &extent);
-	cmd_zero(cmd);
-	cmd_end(cmd, 0);
-	return 0;
+		flags = VHDX_IO_NOWAIT;
+	else
+		submitter_end_batch(cmd->sub);
+	return cmd_start_io(cmd, &cmd->extent, flags, GFP_NOWAIT);
 }
 
 static void submitter_drain(struct submitter *sub)
@@ -788,17 +879,13 @@ static void submitter_drain(struct submitter *sub)
 	struct llist_node *list = llist_reverse_order(llist_del_all(&sub->handoff));
 	struct vhdx_cmd *cmd, *next;
 	struct blk_plug plug;
-	int ret;
 
 	blk_start_plug(&plug);
-	llist_for_each_entry_safe(cmd, next, list, handoff) {
-		ret = cmd_start(cmd);
-		if (ret == -EAGAIN)
+	llist_for_each_entry_safe(cmd, next, list, handoff)
+		if (!cmd_start(cmd))
 			cmd_block(cmd);
-		else if (ret)
-			cmd_end(cmd, ret);
-	}
 	blk_finish_plug(&plug);
+	submitter_end_batch(sub);
 	cond_resched();
 }
 
@@ -845,21 +932,44 @@ static int submitter_main(void *data)
 /* What the block layer calls */
 
 /*
- * A read of blocks that are known not to be allocated needs no thread. The
- * look-up takes no lock and does not sleep; we are inside of an RCU section.
+ * Where is the command? The look-up takes no lock and does not sleep; we are
+ * inside of an RCU section. A request lies in one block of the leaf, thanks to
+ * chunk_sectors. One that is not a single piece all the same is left to a
+ * worker, and so is a write that has something to do behind its data, and
+ * whatever fails.
  */
-static bool cmd_answer_zeros(struct vhdx_cmd *cmd)
+static void cmd_look_up(struct vhdx_cmd *cmd)
 {
 	u32 len = blk_rq_bytes(cmd_request(cmd));
-	struct vhdx_extent extent;
 
-	if (req_op(cmd_request(cmd)) != REQ_OP_READ ||
-	    vhdx_chain_map_read(cmd->rqs->chain, cmd_pos(cmd), len, true, &extent) ||
-	    extent.kind != VHDX_EXTENT_ZERO || extent.len != len)
+	if (!cmd_may_start(cmd) || cmd_map(cmd, cmd_pos(cmd), len, true, &cmd->extent) ||
+	    cmd->extent.len != len || cmd->extent.unmarked ||
+	    (cmd->extent.kind == VHDX_EXTENT_DATA && !cmd->extent.file->direct))
+		cmd->extent.kind = VHDX_EXTENT_UNMAPPED;
+}
+
+/* A read of blocks that are known not to be allocated needs no thread. */
+static bool cmd_answer_zeros(struct vhdx_cmd *cmd)
+{
+	if (cmd->extent.kind != VHDX_EXTENT_ZERO)
 		return false;
 	cmd_zero(cmd);
 	cmd_end(cmd, 0);
 	return true;
+}
+
+/*
+ * What has to wait goes straight to the workers. They are not freezable, so
+ * when the machine is being frozen it waits with its submitter, who is.
+ */
+static void cmd_hand_off(struct vhdx_cmd *cmd)
+{
+	struct submitter *sub = cmd->sub;
+
+	if (cmd->extent.kind == VHDX_EXTENT_DATA || freezing(sub->task))
+		llist_add(&cmd->handoff, &sub->handoff);
+	else
+		cmd_block(cmd);
 }
 
 static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
@@ -872,11 +982,14 @@ static blk_status_t queue_rq(struct blk_mq_hw_ctx *hctx,
 	/* The threads may wait on behalf of whoever may not. */
 	bd->rq->cmd_flags &= ~REQ_NOWAIT;
 	cmd->rqs = sub->rqs;
+	cmd->sub = sub;
+	cmd->tried = false;
 	cmd->bvec = NULL;
 	trace_vhdx_request_issue(sub->rqs->name, cmd_op_name(cmd), cmd_pos(cmd),
 				 blk_rq_bytes(bd->rq), bd->rq->cmd_flags & REQ_FUA);
+	cmd_look_up(cmd);
 	if (!cmd_answer_zeros(cmd))
-		llist_add(&cmd->handoff, &sub->handoff);
+		cmd_hand_off(cmd);
 	/* Also when the last of the batch is done already: others wait. */
 	if (bd->last)
 		submitter_kick(sub);
@@ -901,7 +1014,6 @@ static int init_hctx(struct blk_mq_hw_ctx *hctx, void *driver_data, unsigned int
 static const struct blk_mq_ops request_ops = {
 	.queue_rq	= queue_rq,
 	.commit_rqs	= commit_rqs,
-	.complete	= cmd_complete,
 	.init_hctx	= init_hctx,
 };
 
@@ -914,6 +1026,15 @@ void vhdx_requests_setup(struct vhdx_requests *rqs, struct blk_mq_tag_set *set)
 
 /* Threads */
 
+static void pool_stop(struct pool *pool)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_WORKERS; i++)
+		if (pool->workers[i].task)
+			kthread_stop(pool->workers[i].task);
+}
+
 static void requests_stop_threads(struct vhdx_requests *rqs)
 {
 	unsigned int i;
@@ -921,9 +1042,8 @@ static void requests_stop_threads(struct vhdx_requests *rqs)
 	for (i = 0; i < rqs->nr_queues; i++)
 		if (rqs->queues[i].task)
 			kthread_stop(rqs->queues[i].task);
-	for (i = 0; i < NR_WORKERS; i++)
-		if (rqs->workers[i].task)
-			kthread_stop(rqs->workers[i].task);
+	pool_stop(&rqs->reads);
+	pool_stop(&rqs->writes);
 }
 
 /* @task is NULL or a thread that was started, never an error. */
@@ -938,6 +1058,17 @@ static int requests_run(struct task_struct **task, int (*main)(void *), void *da
 	return 0;
 }
 
+static int pool_start(struct pool *pool, const char *name, char kind)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !ret && i < NR_WORKERS; i++)
+		ret = requests_run(&pool->workers[i].task, worker_main,
+				   &pool->workers[i], name, kind, i);
+	return ret;
+}
+
 static int requests_start_threads(struct vhdx_requests *rqs)
 {
 	unsigned int i;
@@ -946,10 +1077,22 @@ static int requests_start_threads(struct vhdx_requests *rqs)
 	for (i = 0; !ret && i < rqs->nr_queues; i++)
 		ret = requests_run(&rqs->queues[i].task, submitter_main,
 				   &rqs->queues[i], rqs->name, 'q', i);
-	for (i = 0; !ret && i < NR_WORKERS; i++)
-		ret = requests_run(&rqs->workers[i].task, worker_main,
-				   &rqs->workers[i], rqs->name, 'w', i);
+	if (!ret)
+		ret = pool_start(&rqs->reads, rqs->name, 'r');
+	if (!ret)
+		ret = pool_start(&rqs->writes, rqs->name, 'w');
 	return ret;
+}
+
+static void pool_init(struct pool *pool)
+{
+	unsigned int i;
+
+	spin_lock_init(&pool->lock);
+	INIT_LIST_HEAD(&pool->blocked);
+	init_waitqueue_head(&pool->wait);
+	for (i = 0; i < NR_WORKERS; i++)
+		pool->workers[i].pool = pool;
 }
 
 struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *chain,
@@ -964,12 +1107,9 @@ struct vhdx_requests *vhdx_requests_start(const char *name, struct vhdx_chain *c
 		return ERR_PTR(-ENOMEM);
 	rqs->name = name;
 	rqs->chain = chain;
-	spin_lock_init(&rqs->lock);
-	INIT_LIST_HEAD(&rqs->blocked);
-	init_waitqueue_head(&rqs->wait);
+	pool_init(&rqs->reads);
+	pool_init(&rqs->writes);
 	rqs->nr_queues = nr_queues;
-	for (i = 0; i < NR_WORKERS; i++)
-		rqs->workers[i].rqs = rqs;
 	for (i = 0; i < nr_queues; i++) {
 		rqs->queues[i].rqs = rqs;
 		init_llist_head(&rqs->queues[i].handoff);

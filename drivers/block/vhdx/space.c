@@ -14,8 +14,6 @@
 #include "space.h"
 
 #define SPACE_STEP		SZ_64M
-/* No file of ours is that large; the scan's map of it would be 32 MiB. */
-#define SPACE_FILE_MAX		(1ULL << 48)
 #define SCAN_BUF		SZ_64K
 #define SCAN_ENTRIES		(SCAN_BUF / sizeof(__le64))
 
@@ -125,7 +123,8 @@ static int scan_run(struct vhdx_image *img, struct vhdx_bat_scan *scan,
 	return ret ?: vhdx_bat_scan_end(scan, fd);
 }
 
-void vhdx_space_settle(struct vhdx_space *space)
+/* The file may have another size than at the scan: the next block goes behind its end. */
+static void space_settle(struct vhdx_space *space)
 {
 	u64 end = round_up(vhdx_image_size(space->img), VHDX_UNIT);
 
@@ -138,7 +137,7 @@ static void space_scanned(struct vhdx_space *space, const struct vhdx_bat_scan *
 
 	WRITE_ONCE(space->scanned, true);
 	space->used_end = scan->used_end;
-	vhdx_space_settle(space);
+	space_settle(space);
 	atomic64_set(&img->nr_allocated,
 		     scan->nr_states[VHDX_BLOCK_FULLY_PRESENT] +
 		     scan->nr_states[VHDX_BLOCK_PARTIALLY_PRESENT]);
@@ -153,8 +152,6 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	u64 size = vhdx_image_size(img);
 	int ret;
 
-	if (size > SPACE_FILE_MAX)
-		return -EFBIG;
 	ret = scan_alloc(space, size);
 	if (ret)
 		return ret;
@@ -168,6 +165,20 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	return ret;
 }
 
+void vhdx_space_replayed(struct vhdx_space *space, u64 end)
+{
+	struct vhdx_file *file = &space->img->file;
+	int ret = 0;
+
+	end = max(round_up(end, VHDX_UNIT), space->used_end);
+	if (space->scanned && end < file->cur_size)
+		ret = vhdx_file_resize(file, end);
+	if (ret)
+		pr_warn("%s: space that was not in use when the power failed could not be given back (error %d)\n",
+			space->img->name, ret);
+	space_settle(space);
+}
+
 /* The scan that was too long for attach. */
 static int space_scan_now(struct vhdx_space *space)
 {
@@ -178,6 +189,8 @@ static int space_scan_now(struct vhdx_space *space)
 	if (space->scanned)
 		return 0;
 	ret = vhdx_space_scan(space, U64_MAX, &fd);
+	if (!ret && space->img->file.direct)
+		ret = vhdx_file_forget_cache(&space->img->file);
 	if (ret > 0) {
 		vhdx_image_report(space->img, &fd);
 		vhdx_image_fail(space->img, VHDX_MODE_READ_ONLY, -EUCLEAN,
@@ -211,9 +224,12 @@ static int space_grow(struct vhdx_space *space, u64 end)
 	ret = space_check_size(space);
 	if (ret)
 		return ret;
-	ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT) + SPACE_STEP);
+	end = round_up(end, VHDX_UNIT);
+	if (end > VHDX_FILE_MAX)
+		return -EFBIG;	/* nobody could open it again */
+	ret = vhdx_file_resize(file, min(end + SPACE_STEP, VHDX_FILE_MAX));
 	if (ret)
-		ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT));
+		ret = vhdx_file_resize(file, end);
 	if (!ret)
 		space->grown = true;
 	return ret;

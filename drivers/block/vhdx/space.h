@@ -72,8 +72,18 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
  */
 int vhdx_space_prepare(struct vhdx_space *space);
 
-/* The file may have grown since the scan: the next block goes behind its end. */
-void vhdx_space_settle(struct vhdx_space *space);
+/*
+ * A log was replayed into the file, by which all that was in use ends at @end.
+ * What the file holds behind that, and behind all that the BAT and the other
+ * tables name, was got ahead of need by who then crashed: it is given back. That
+ * is known only after a replay, and only if the BAT was seen whole; at any other
+ * time the end of a file is left as it is. The next block goes behind the end
+ * that the file has then.
+ *
+ * The log is empty and the headers that say so are stable: a crash before the
+ * new size is stable leaves the file as long as it was.
+ */
+void vhdx_space_replayed(struct vhdx_space *space, u64 end);
 
 /*
  * Take @len bytes (a multiple of 1 MiB) for a block: *@off. Grows the file in

@@ -80,6 +80,11 @@ static void check_log(struct libvhdx_check *chk, const struct libvhdx_image *img
 	note(chk, "log-dirty", img->log.off,
 	     "the log holds %llu entries that the file lacks; they were replayed in memory for this check, and will be in the file at the next attach for writing",
 	     (unsigned long long)img->replay.nr_entries);
+	if (img->seq.newer_seq)
+		note(chk, "log-entries-lost", img->log.off,
+		     "the log has entries up to number %llu that can not be replayed, for others are damaged; what is replayed ends with number %llu",
+		     (unsigned long long)img->seq.newer_seq,
+		     (unsigned long long)img->seq.head_seq);
 }
 
 /* The copy of the region table that was not used. */

@@ -23,7 +23,7 @@ enum libvhdx_severity {
 /**
  * struct libvhdx_message - one thing that the check has to say
  * @severity: how bad it is
- * @name: the fault's name, or one of "log-dirty", "log-none",
+ * @name: the fault's name, or one of "log-dirty", "log-entries-lost", "log-none",
  *	"file-size-odd", "space-unused", "parent-unchecked"
  * @off: file offset that it is about
  * @text: a sentence

@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "fold.h"
 #include "guid.h"
 #include "locator.h"
 #include "resolve.h"
@@ -64,7 +65,7 @@ static char *find_name(const char *dir, const char *name)
 	char *found = NULL;
 
 	while (d && !found && (entry = readdir(d)))
-		if (!strcasecmp(entry->d_name, name))
+		if (libvhdx_names_equal(entry->d_name, name))
 			found = strdup(entry->d_name);
 	if (d)
 		closedir(d);
@@ -255,12 +256,19 @@ void libvhdx_places_free(struct libvhdx_places *places)
 	places->place = NULL;
 }
 
-/* The directory of @path, links resolved, though @path may not exist; or NULL. */
+/*
+ * The directory of @path, links resolved, though @path may not exist; or NULL. If
+ * @path is a link, that of the file which it leads to: from there the paths of a
+ * locator are followed.
+ */
 static char *real_dir(const char *path)
 {
-	char *copy = strdup(path);
-	char *real = copy ? realpath(dirname(copy), NULL) : NULL;
+	char *copy = realpath(path, NULL);
+	char *real;
 
+	if (!copy)
+		copy = strdup(path);
+	real = copy ? realpath(dirname(copy), NULL) : NULL;
 	free(copy);
 	return real;
 }
@@ -303,7 +311,8 @@ static char *backslashes(char *path)
 }
 
 #define MAKE_PAIRS	3
-#define MAKE_STRING	(2 * PATH_MAX)
+/* Bytes of UTF-16 of the longest way: up from the deepest directory, and a path down. */
+#define MAKE_STRING	(2 * 3 * PATH_MAX)
 
 /* Both strings of a pair, for as long as it is needed. */
 struct made_pair {
@@ -340,21 +349,55 @@ static u32 locator_encode(void *buf, u32 size, const guid_t *linkage,
 	return len;
 }
 
+/*
+ * Will whoever reads @made, a path for a locator, be led to @path? Not if @path is no
+ * UTF-8, or has control characters, or backslashes, or looks like a volume.
+ */
+static bool leads_to(const char *made, const char *path)
+{
+	u8 *raw = malloc(MAKE_STRING);
+	char *text = malloc(LIBVHDX_UTF8_SIZE(MAKE_STRING));
+	bool volume, same = false;
+
+	if (raw && text) {
+		libvhdx_utf16_to_utf8(text, LIBVHDX_UTF8_SIZE(MAKE_STRING), raw,
+				      libvhdx_utf8_to_utf16(raw, MAKE_STRING, made));
+		same = !strcmp(libvhdx_windows_path(text, &volume), path) && !volume;
+	}
+	free(text);
+	free(raw);
+	return same;
+}
+
+/* The values for the two paths below, made of @way and @real. */
+static int make_values(const char *way, const char *real, char **relative, char **absolute)
+{
+	*relative = backslashes(strdup(way));
+	if (asprintf(absolute, "\\\\?%s", real) < 0)
+		*absolute = NULL;
+	backslashes(*absolute);
+	if (!*relative || !*absolute)
+		return -ENOMEM;
+	return leads_to(*relative, way) && leads_to(*absolute, real) ? 0 : -EILSEQ;
+}
+
 int libvhdx_locator_paths(const char *child, const char *parent, char **relative,
 			  char **absolute)
 {
-	char *real = realpath(parent, NULL), *dir = real_dir(child);
-	int err = real && dir ? 0 : -errno;
+	char *real = realpath(parent, NULL), *dir = NULL, *way = NULL;
+	int err = real ? 0 : -errno;
 
 	*relative = NULL;
 	*absolute = NULL;
 	if (!err) {
-		*relative = backslashes(relative_to(dir, real));
-		if (asprintf(absolute, "\\\\?%s", real) < 0)
-			*absolute = NULL;
-		backslashes(*absolute);
-		err = *relative && *absolute ? 0 : -ENOMEM;
+		dir = real_dir(child);
+		err = dir ? 0 : -errno;
 	}
+	if (!err) {
+		way = relative_to(dir, real);
+		err = way ? make_values(way, real, relative, absolute) : -ENOMEM;
+	}
+	free(way);
 	free(dir);
 	free(real);
 	return err;

@@ -58,8 +58,10 @@ char *libvhdx_windows_path(char *value, bool *volume);
 
 /*
  * The other way: the values of relative_path and absolute_win32_path of a child at
- * path @child of the parent at @parent, which exists, for the caller to free. The
- * second is a path of this system in the form of Windows. 0 or a negative errno.
+ * path @child, which may be a link and need not exist, of the parent at @parent,
+ * which exists. The second is a path of this system in the form of Windows. 0, or a
+ * negative errno: -EILSEQ when a path would not be read back as what it is, since it
+ * is no UTF-8 or has backslashes or control characters. To be freed in either case.
  */
 int libvhdx_locator_paths(const char *child, const char *parent, char **relative,
 			  char **absolute);
@@ -74,7 +76,7 @@ int libvhdx_locator_make(void *buf, u32 size, u32 *len, const guid_t *linkage,
 
 /*
  * The same path with the names that are there, where those at hand differ from
- * them in the case of ASCII letters only. The caller frees it; NULL: no memory.
+ * them in the case of letters only. The caller frees it; NULL: no memory.
  */
 char *libvhdx_path_case(const char *path);
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "utf16.h"
 
-#define REPLACEMENT	0xfffd
-
 static u32 unit(const u8 *src)
 {
 	return src[0] | (u32)src[1] << 8;
@@ -16,14 +14,14 @@ static u32 decode(const u8 *src, size_t len, size_t *used)
 
 	*used = 2;
 	if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-		return c ? REPLACEMENT : 0;
+		return c ? LIBVHDX_REPLACEMENT : 0;
 	if (c < 0xd800 || c > 0xdfff)
 		return c;
 	if (c > 0xdbff || len < 4)
-		return REPLACEMENT;
+		return LIBVHDX_REPLACEMENT;
 	low = unit(src + 2);
 	if (low < 0xdc00 || low > 0xdfff)
-		return REPLACEMENT;
+		return LIBVHDX_REPLACEMENT;
 	*used = 4;
 	return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 }
@@ -74,12 +72,9 @@ size_t libvhdx_utf16_to_utf8(char *buf, size_t size, const u8 *src, size_t len)
 	return out;
 }
 
-/*
- * One character of the NUL-terminated @s; *@used is what it took. Forms that are
- * longer than needed, surrogates and what lies beyond Unicode are no UTF-8.
- */
-static u32 decode_utf8(const u8 *s, size_t *used)
+u32 libvhdx_utf8_decode(const char *text, size_t *used)
 {
+	const u8 *s = (const u8 *)text;
 	static const u32 least[] = { 0, 0x80, 0x800, 0x10000 };
 	unsigned int more = *s >= 0xf0 ? 3 : *s >= 0xe0 ? 2 : 1;
 	u32 c = *s & (0x3f >> more);
@@ -89,14 +84,14 @@ static u32 decode_utf8(const u8 *s, size_t *used)
 	if (*s < 0x80)
 		return *s;
 	if (*s < 0xc0 || *s > 0xf7)
-		return REPLACEMENT;
+		return LIBVHDX_REPLACEMENT;
 	for (i = 1; i <= more; i++) {
 		if ((s[i] & 0xc0) != 0x80)
-			return REPLACEMENT;
+			return LIBVHDX_REPLACEMENT;
 		c = c << 6 | (s[i] & 0x3f);
 	}
 	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return REPLACEMENT;
+		return LIBVHDX_REPLACEMENT;
 	*used = more + 1;
 	return c;
 }
@@ -109,11 +104,10 @@ static void put_unit(u8 *buf, u32 unit)
 
 size_t libvhdx_utf8_to_utf16(u8 *buf, size_t size, const char *text)
 {
-	const u8 *s = (const u8 *)text;
 	size_t out = 0, used, need;
 
-	for (; *s; s += used, out += need) {
-		u32 c = decode_utf8(s, &used);
+	for (; *text; text += used, out += need) {
+		u32 c = libvhdx_utf8_decode(text, &used);
 
 		need = c < 0x10000 ? 2 : 4;
 		if (need > size - out)

@@ -19,6 +19,15 @@ size_t libvhdx_utf16_to_utf8(char *buf, size_t size, const u8 *src, size_t len);
  */
 size_t libvhdx_utf8_to_utf16(u8 *buf, size_t size, const char *text);
 
+#define LIBVHDX_REPLACEMENT	0xfffd
+
+/*
+ * The first character of @text, which is not empty; *@used is what it took. Forms
+ * that are longer than needed, surrogates and what lies beyond Unicode are no
+ * UTF-8: LIBVHDX_REPLACEMENT for one byte.
+ */
+u32 libvhdx_utf8_decode(const char *text, size_t *used);
+
 /* Enough for @len bytes of UTF-16. */
 #define LIBVHDX_UTF8_SIZE(len)	((size_t)(len) / 2 * 3 + 1)
 

@@ -8,7 +8,7 @@
 #
 # Usage: check.sh [STEP...]	check.sh list shows the steps
 #
-# Without a STEP: all.
+# Without a STEP: all but those that take hours.
 #
 # With CI=true a step that cannot run has failed: nothing may be missing there.
 
@@ -21,18 +21,23 @@ lanes=2
 
 . "$testing/packages.sh"
 
-# Emulated machines are slow. fault_check is about the command: one of them is
-# enough. The faults of disk and memory, each in turn, and chains at random are
-# left to User Mode Linux. host_memory is not part of this: see what is open in
+# Emulated machines are slow. fault_check is about the command, and so is much of
+# attach_snapshot: one of them is enough. The faults of disk and memory, each in
+# turn, chains at random and parents that are shared are left to User Mode Linux.
+# host_memory is not part of this: see what is open in
 # Documentation/block/vhdx-crash-safety.rst.
 emulated="-x fault_alloc -x fault_cases -x fault_io -x fault_space -x chain_content"
-emulated+=" -x host_memory"
-once="-x fault_check"
+emulated+=" -x chain_shared -x host_memory"
+once="-x attach_snapshot -x fault_check"
 
 # A debug kernel under User Mode Linux is slow: what allocates, locks and ends
-# there, and some of the images, but not the long tests of content.
+# there, and some of the images and chains, but not the long tests of content.
 debugged="-t attach_[bc]* -t attach_loop -t error_* -t log_commit"
+debugged+=" -t chain_content -t chain_shared"
 debugged+=" -t fault_attach -t image_odd -t image_written -t log_readonly -t log_replay"
+
+# These only when they are asked for.
+long="vm-uml-debug-all"
 
 # name | limit in seconds | command
 steps() {
@@ -54,8 +59,10 @@ steps() {
 	vm-6.12 | 2400 | selftests 6.12 $emulated $once
 	vm-newest | 2400 | selftests newest $emulated $once
 	vm-uml-debug | 2400 | selftests uml-debug $debugged
+	vm-uml-debug-all | 14400 | MACHINE_LIMIT=14380 VHDX_TEST_LIMIT=3600 VHDX_TEST_SHARE=1/1 selftests uml-debug
 	kunit-uml-debug | 900 | kunit uml-debug
 	crash | 1500 | crash_quick
+	bench | 600 | bench_runs
 	reboot | 900 | build_tools && $testing/reboot/run.sh 6.12
 	demo | 1800 | demo
 	dkms | 1800 | $testing/dkms/run.sh
@@ -84,6 +91,19 @@ crash_quick() {
 	SEED=1 SEEDS=2 COUNT=60 LIBRARY=1000 SECONDS_MAX=600 "$testing/crash/campaign.sh"
 }
 
+# That the benchmark runs and its report has all rows; what it measures is no
+# verdict.
+bench_runs() {
+	local out=$top/$logs/bench/bench.json status
+
+	build_tools && make -s bench-tool || return
+	KERNEL=uml CPUS=1 OUT=$out "$testing/bench/run.sh" --tiny >"$logs/bench.out" 2>&1 &&
+		"$testing/bench/report.py" --complete "$out" >>"$logs/bench.out"
+	status=$?
+	sed 's/^/# /' "$logs/bench.out"
+	return $status
+}
+
 # The unit tests once more, inside a kernel. Its log is the only way out, and
 # what was said first would be lost first if there were too much of it.
 kunit() {
@@ -105,7 +125,20 @@ crafted() {
 		mv "$logs/crafted.tar.tmp" "$logs/crafted.tar" && rm -rf "$logs/crafted"
 }
 
-# The live tests, on a folder that the machine may write to.
+# Like cases, above all images, are divided among the kernels of distributions;
+# with VHDX_TEST_SHARE=1/1 each has them all.
+share_of() {
+	case $1 in
+	6.1)		echo 1/3 ;;
+	6.12)		echo 2/3 ;;
+	newest)		echo 3/3 ;;
+	uml-debug)	echo 1/6 ;;
+	*)		echo 1/1 ;;
+	esac
+}
+
+# The live tests, on a folder that the machine may write to. MACHINE_LIMIT is for
+# all of them, VHDX_TEST_LIMIT for each.
 selftests() {
 	local kernel=$1 share=$top/$logs/share-$1 cpus=2 status
 
@@ -115,14 +148,13 @@ selftests() {
 	case $kernel in
 	uml*)	cpus=1 ;;
 	esac
-	case $kernel in
-	uml-debug) export VHDX_TEST_EACH=6 ;;
-	esac
 	build_tools && with_lock crafted || return
 	export VHDX_TEST_CRAFTED_TAR=$top/$logs/crafted.tar
+	export VHDX_TEST_SHARE=${VHDX_TEST_SHARE:-$(share_of "$kernel")}
 	rm -rf "$share"
 	mkdir -p "$share"
-	TMPDIR='' "$testing/vm/run" --kernel "$kernel" --cpus "$cpus" --timeout 2380 \
+	TMPDIR='' "$testing/vm/run" --kernel "$kernel" --cpus "$cpus" \
+		--timeout "${MACHINE_LIMIT:-2380}" \
 		--share "$share" -- \
 		env "TMPDIR=$share" "CI=${CI:-}" "$top/tools/testing/selftests/vhdx/run_all.sh" "$@"
 	status=$?
@@ -233,12 +265,11 @@ while IFS='|' read -r name limit command; do
 		echo "$name"
 		continue
 	fi
-	if [ $# != 0 ]; then
-		case " $* " in
-		*" $name "*) ;;
-		*) continue ;;
-		esac
-	fi
+	case " $* " in
+	*" $name "*) ;;
+	*) [ "$name" != "$long" ] || continue
+	   [ $# = 0 ] || continue ;;
+	esac
 	names+=("$name") limits+=("$(trim "$limit")") commands+=("$(trim "$command")")
 done < <(steps)
 [ "${1:-}" != list ] || exit 0

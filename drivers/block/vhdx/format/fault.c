@@ -12,6 +12,7 @@
 static const char * const fault_names[] = {
 	[VHDX_FAULT_NONE] = "none",
 	[VHDX_FAULT_FILE_TOO_SMALL] = "file-too-small",
+	[VHDX_FAULT_FILE_TOO_LARGE] = "file-too-large",
 	[VHDX_FAULT_FILE_ID_SIGNATURE] = "file-id-signature",
 	[VHDX_FAULT_HEADER_SIGNATURE] = "header-signature",
 	[VHDX_FAULT_HEADER_CHECKSUM] = "header-checksum",
@@ -24,9 +25,11 @@ static const char * const fault_names[] = {
 	[VHDX_FAULT_HEADER_LOG_RANGE] = "header-log-range",
 	[VHDX_FAULT_HEADER_LOG_LENGTH] = "header-log-length",
 	[VHDX_FAULT_HEADER_LOG_MISSING] = "header-log-missing",
+	[VHDX_FAULT_HEADER_LOG_NONE] = "header-log-none",
 	[VHDX_FAULT_LOG_NO_SEQUENCE] = "log-no-sequence",
 	[VHDX_FAULT_LOG_TRUNCATED] = "log-truncated",
 	[VHDX_FAULT_LOG_LAST_OFFSET] = "log-last-offset",
+	[VHDX_FAULT_LOG_TARGET_BEYOND] = "log-target-beyond",
 	[VHDX_FAULT_LOG_TOO_COMPLEX] = "log-too-complex",
 	[VHDX_FAULT_LOG_ENTRY_ALIGNMENT] = "log-entry-alignment",
 	[VHDX_FAULT_LOG_ENTRY_SIGNATURE] = "log-entry-signature",
@@ -97,6 +100,7 @@ static const char * const fault_names[] = {
 	[VHDX_FAULT_CHAIN_PARENT_UNUSED] = "chain-parent-unused",
 	[VHDX_FAULT_CHAIN_LINKAGE] = "chain-linkage",
 	[VHDX_FAULT_CHAIN_SECTOR_SIZE] = "chain-sector-size",
+	[VHDX_FAULT_CHAIN_DUPLICATE] = "chain-duplicate",
 };
 
 static_assert(ARRAY_SIZE(fault_names) == VHDX_FAULT_NR);

@@ -14,10 +14,12 @@
 
 /*
  * X(name, errno, sentence). EINVAL: not this format; EUCLEAN: damaged;
- * EOPNOTSUPP: valid but not supported here; ESTALE: the chain does not match.
+ * EOPNOTSUPP: valid but not supported here; EROFS: good for reading only;
+ * ESTALE: the chain does not match; ELOOP: it comes back to where it was.
  */
 #define VHDX_FAULTS(X) \
 X(FILE_TOO_SMALL,	EINVAL,	"the file is smaller than 1 MiB and cannot be a VHDX file") \
+X(FILE_TOO_LARGE,	EOPNOTSUPP, "the file is larger than 256 TiB") \
 X(FILE_ID_SIGNATURE,	EINVAL,	"the file does not begin with the VHDX file identifier") \
 X(HEADER_SIGNATURE,	EUCLEAN, "the header does not begin with 'head'") \
 X(HEADER_CHECKSUM,	EUCLEAN, "the header's checksum does not match its content") \
@@ -30,9 +32,11 @@ X(HEADER_LOG_ALIGNMENT,	EUCLEAN, "LogOffset or LogLength is not a multiple of 1 
 X(HEADER_LOG_RANGE,	EUCLEAN, "the log lies in the header section or beyond the end of the file") \
 X(HEADER_LOG_LENGTH,	EOPNOTSUPP, "the log is longer than 1 GiB") \
 X(HEADER_LOG_MISSING,	EUCLEAN, "LogGuid is set but the log has no length") \
+X(HEADER_LOG_NONE,	EROFS,	"the file has no log and can only be read") \
 X(LOG_NO_SEQUENCE,	EUCLEAN, "LogGuid is set but the log holds no valid sequence of entries") \
 X(LOG_TRUNCATED,	EUCLEAN, "the file is shorter than the log says it was: it has been truncated") \
-X(LOG_LAST_OFFSET,	EUCLEAN, "the log's LastFileOffset is beyond the largest possible file") \
+X(LOG_LAST_OFFSET,	EUCLEAN, "the log's LastFileOffset is beyond 256 TiB, the largest file") \
+X(LOG_TARGET_BEYOND,	EUCLEAN, "a log entry writes beyond the end of the file and every LastFileOffset") \
 X(LOG_TOO_COMPLEX,	EOPNOTSUPP, "the log needs too much memory to be replayed in memory") \
 X(LOG_ENTRY_ALIGNMENT,	EUCLEAN, "a log entry does not begin on a 4 KiB boundary of the log") \
 X(LOG_ENTRY_SIGNATURE,	EUCLEAN, "a log entry does not begin with 'loge'") \
@@ -102,7 +106,8 @@ X(LOCATOR_PATH_MISSING,	EUCLEAN, "the parent locator holds no path to the parent
 X(CHAIN_PARENT_MISSING,	EINVAL,	"the image needs a parent and none was given") \
 X(CHAIN_PARENT_UNUSED,	EINVAL,	"a parent was given but the image has none") \
 X(CHAIN_LINKAGE,	ESTALE,	"the parent is not the one the child was made from, or it was changed since") \
-X(CHAIN_SECTOR_SIZE,	EINVAL,	"child and parent have different logical sector sizes")
+X(CHAIN_SECTOR_SIZE,	EINVAL,	"child and parent have different logical sector sizes") \
+X(CHAIN_DUPLICATE,	ELOOP,	"the file is in the chain already")
 
 enum vhdx_fault {
 	VHDX_FAULT_NONE,

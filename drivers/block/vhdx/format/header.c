@@ -16,6 +16,15 @@ u64 vhdx_header_off(unsigned int slot)
 	return slot ? VHDX_HEADER2_OFF : VHDX_HEADER1_OFF;
 }
 
+enum vhdx_fault vhdx_file_size_check(u64 size, struct vhdx_finding *fd)
+{
+	if (size < VHDX_HEADER_SECTION_SIZE)
+		return vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_SMALL, 0, size);
+	if (size > VHDX_FILE_MAX)
+		return vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_LARGE, 0, size);
+	return VHDX_FAULT_NONE;
+}
+
 enum vhdx_fault vhdx_file_id_check(const void *buf, struct vhdx_finding *fd)
 {
 	__le64 raw;
@@ -184,8 +193,11 @@ enum vhdx_fault vhdx_headers_check(const struct vhdx_headers *hdrs, u64 size,
 enum vhdx_fault vhdx_headers_check_writable(const struct vhdx_headers *hdrs,
 					    struct vhdx_finding *fd)
 {
-	if (hdrs->cur.seq < ~0ULL - ~0U)
-		return VHDX_FAULT_NONE;
-	return vhdx_fault_at(fd, VHDX_FAULT_HEADER_SEQUENCE,
-			     HEADER_FIELD(hdrs, sequence_number), hdrs->cur.seq);
+	if (hdrs->cur.seq >= ~0ULL - ~0U)
+		return vhdx_fault_at(fd, VHDX_FAULT_HEADER_SEQUENCE,
+				     HEADER_FIELD(hdrs, sequence_number), hdrs->cur.seq);
+	if (!hdrs->cur.log_len)
+		return vhdx_fault_at(fd, VHDX_FAULT_HEADER_LOG_NONE,
+				     HEADER_FIELD(hdrs, log_length), 0);
+	return VHDX_FAULT_NONE;
 }

@@ -40,6 +40,12 @@ struct vhdx_headers {
 /* File offset of header slot 0 or 1. */
 u64 vhdx_header_off(unsigned int slot);
 
+/*
+ * A file of @size bytes: can it be an image at all? FILE_TOO_SMALL, or
+ * FILE_TOO_LARGE: what looks at each MiB of a file has an end.
+ */
+enum vhdx_fault vhdx_file_size_check(u64 size, struct vhdx_finding *fd);
+
 /* Check the identifier at file offset 0; @buf holds at least 8 bytes. */
 enum vhdx_fault vhdx_file_id_check(const void *buf, struct vhdx_finding *fd);
 
@@ -73,7 +79,8 @@ enum vhdx_fault vhdx_headers_check(const struct vhdx_headers *hdrs, u64 size,
 
 /*
  * For who wants to write: are there sequence numbers enough left for the
- * updates of a long session? HEADER_SEQUENCE if not.
+ * updates of a long session, HEADER_SEQUENCE if not, and a log to write them to
+ * first, HEADER_LOG_NONE if not?
  */
 enum vhdx_fault vhdx_headers_check_writable(const struct vhdx_headers *hdrs,
 					    struct vhdx_finding *fd);

@@ -101,6 +101,8 @@ static void fault_kinds_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, vhdx_fault_errno(VHDX_FAULT_LOG_NO_SEQUENCE), -EUCLEAN);
 	KUNIT_EXPECT_EQ(test, vhdx_fault_errno(VHDX_FAULT_REGION_UNKNOWN), -EOPNOTSUPP);
 	KUNIT_EXPECT_EQ(test, vhdx_fault_errno(VHDX_FAULT_CHAIN_LINKAGE), -ESTALE);
+	KUNIT_EXPECT_EQ(test, vhdx_fault_errno(VHDX_FAULT_CHAIN_DUPLICATE), -ELOOP);
+	KUNIT_EXPECT_EQ(test, vhdx_fault_errno(VHDX_FAULT_HEADER_LOG_NONE), -EROFS);
 }
 
 static void fault_at_test(struct kunit *test)

@@ -60,6 +60,20 @@ static void header_crc_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, craft_crc(buf, 4096), 0x9c71fe32);
 }
 
+static void header_file_size_test(struct kunit *test)
+{
+	struct vhdx_finding fd = { };
+
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check(1 << 20, &fd), VHDX_FAULT_NONE);
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check(1ULL << 48, &fd), VHDX_FAULT_NONE);
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check((1 << 20) - 1, &fd),
+			VHDX_FAULT_FILE_TOO_SMALL);
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check((1ULL << 48) + 1, &fd),
+			VHDX_FAULT_FILE_TOO_LARGE);
+	KUNIT_EXPECT_EQ(test, fd.off, 0);
+	KUNIT_EXPECT_EQ(test, fd.value, (1ULL << 48) + 1);
+}
+
 static void header_file_id_check_test(struct kunit *test)
 {
 	struct vhdx_finding fd;
@@ -392,10 +406,10 @@ static void header_check_test(struct kunit *test)
 	}
 }
 
-/* Enough numbers for a session, or none are taken. */
+/* Enough numbers for a session, or none are taken; and a log. */
 static void header_writable_test(struct kunit *test)
 {
-	struct vhdx_headers hdrs = { .slot = 1 };
+	struct vhdx_headers hdrs = { .slot = 1, .cur.log_len = SZ_1M };
 	struct vhdx_finding fd = { };
 
 	hdrs.cur.seq = ~0ULL - ~0U - 1;
@@ -405,10 +419,16 @@ static void header_writable_test(struct kunit *test)
 			VHDX_FAULT_HEADER_SEQUENCE);
 	KUNIT_EXPECT_EQ(test, fd.off, 0x20008);
 	KUNIT_EXPECT_EQ(test, fd.value, hdrs.cur.seq);
+	hdrs.cur.seq = 1;
+	hdrs.cur.log_len = 0;
+	KUNIT_EXPECT_EQ(test, vhdx_headers_check_writable(&hdrs, &fd),
+			VHDX_FAULT_HEADER_LOG_NONE);
+	KUNIT_EXPECT_EQ(test, fd.off, 0x20044);
 }
 
 static struct kunit_case header_cases[] = {
 	KUNIT_CASE(header_crc_test),
+	KUNIT_CASE(header_file_size_test),
 	KUNIT_CASE(header_file_id_check_test),
 	KUNIT_CASE(header_file_id_encode_test),
 	KUNIT_CASE(header_off_test),

@@ -101,19 +101,21 @@ equal() {
 }
 
 # relay COMMAND...: a case for each line that COMMAND prints, "PASS name" or
-# "FAIL name: why". Its last line must be a PASS.
+# "FAIL name: why". It must end by itself, and say something: a signal between
+# two cases would else look like the end.
 relay() {
-	local word name last=
+	local word name cases=0 status=
 
 	while read -r word name; do
-		last=$word
 		case $word in
-		PASS)	pass "$name" ;;
-		FAIL)	fail "${name%%: *}" "${name#*: }" ;;
+		PASS)	pass "$name"; ((++cases)) ;;
+		FAIL)	fail "${name%%: *}" "${name#*: }"; ((++cases)) ;;
+		EXIT)	status=$name ;;
 		*)	comment "$word $name" ;;
 		esac
-	done < <("$@" 2>&1)
-	[[ $last == PASS ]] || fail "$1 ended early"
+	done < <("$@" 2>&1; echo "EXIT $?")
+	[[ $status == 0 && $cases -gt 0 ]] ||
+		fail "to the end: $*" "exit status '$status' after $cases cases"
 }
 
 # --- the kernel's log --------------------------------------------------------
@@ -153,6 +155,16 @@ need_driver() {
 	[[ -e /dev/vhdx-control ]] || modprobe -q vhdx
 	[[ -e /dev/vhdx-control ]] || skip_all "the driver is not loaded: no /dev/vhdx-control"
 	command -v vhdxctl >/dev/null || skip_all "vhdxctl is not installed"
+}
+
+# share_of CASE...: those that are our share, one at least. VHDX_TEST_SHARE=K/N is
+# the Kth and every Nth behind it: machines that are slow divide like cases.
+share_of() {
+	local share=${VHDX_TEST_SHARE:-1/1} i
+
+	for ((i = (${share%/*} - 1) % $# + 1; i <= $#; i += ${share#*/})); do
+		echo "${!i}"
+	done
 }
 
 # need PROGRAM...: skips the test when one is missing.
@@ -268,6 +280,7 @@ cleanup() {
 	detach_ours >&2
 	unmount_ours >&2
 	remove_disks >&2
+	[[ ! -d $GROUP ]] || rmdir $GROUP
 	umount "$WORK" || umount -l "$WORK"
 	rmdir "$WORK"
 	exit "$status"
@@ -342,6 +355,18 @@ log_idle() {
 
 	[[ -n ${log_idle_before:-} ]] || log_idle_before=$(<$parameter)
 	echo "$1" >$parameter
+}
+
+# make_dirty: base.vhdx, with content; dirty.vhdx, a copy of it from before its log
+# was emptied; and raw, what both show
+make_dirty() {
+	create base.vhdx 24M --block-size 1M && attach base.vhdx || return 1
+	dd if=/dev/urandom of="$DEV" bs=1M count=9 seek=3 oflag=direct status=none
+	sync "$DEV"
+	cp --sparse=always base.vhdx dirty.vhdx
+	cp "$DEV" raw
+	detach
+	equal "the log is dirty" dirty "$(model --info "$PWD/dirty.vhdx" | sed -n 's/^log //p')"
 }
 
 # attr NAME: one value of the attached image
@@ -423,6 +448,27 @@ dm_create() {
 	DM=/dev/$(dmsetup info -c --noheadings -o blkdevname "$1")
 }
 
+# fragile_disk NAME: a device DM over DISK, which works until fragile_breaks
+fragile_disk() {
+	fragile=$1
+	fragile_sectors=$(blockdev --getsz "$DISK")
+	fragile_table="0 $fragile_sectors linear $DISK 0"
+	dm_create "$fragile" "$fragile_table"
+}
+
+fragile_becomes() {
+	dmsetup suspend --noflush --nolockfs "$fragile" &&
+		dmsetup load "$fragile" --table "$1" && dmsetup resume "$fragile"
+}
+
+fragile_breaks() {
+	fragile_becomes "0 $fragile_sectors error"
+}
+
+fragile_works() {
+	fragile_becomes "$fragile_table"
+}
+
 # make_fs TYPE DEVICE
 make_fs() {
 	case $1 in
@@ -450,6 +496,21 @@ need_nbd() {
 	[[ -b /dev/nbd0 ]] || modprobe -q nbd nbds_max=1
 	settle
 	[[ -b /dev/nbd0 ]] || skip_all "no network block devices: CONFIG_BLK_DEV_NBD"
+}
+
+GROUP=/sys/fs/cgroup/vhdx-test
+
+# memory_group LIMIT: a control group that may use so much
+memory_group() {
+	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || return 1
+	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || return 1
+	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+	mkdir -p $GROUP && echo "$1" >$GROUP/memory.max 2>/dev/null
+}
+
+# in_group COMMAND...: as a member of it
+in_group() {
+	(echo "$BASHPID" >$GROUP/cgroup.procs && exec "$@")
 }
 
 # hung_task_limit SECONDS: a task that sleeps for longer is in the kernel's log

@@ -6,6 +6,7 @@
   memory.py use MIB ROUNDS	write to so much and read it again, each round anew
   memory.py fill DEVICE MIB SEED	write so much, each page another, then fsync
   memory.py check DEVICE MIB SEED	is it there?
+  memory.py attach IMAGE GROUP KIB	attach when our group may use KIB more than it does
 """
 
 import hashlib
@@ -66,7 +67,20 @@ def check(path, mib, seed):
             sys.exit(f"page {page} is not what was written")
 
 
-COMMANDS = {"hold": (hold, 1), "use": (use, 2), "fill": (fill, 3), "check": (check, 3)}
+def attach(path, group, kib):
+    import faultdisk        # its memory counts as in use  # pylint: disable=import-outside-toplevel
+
+    with open(group + "/memory.current", encoding="ascii") as current:
+        used = int(current.read())
+    with open(group + "/memory.max", "w", encoding="ascii") as limit:
+        limit.write(str(used + kib * 1024))
+    error, _ = faultdisk.attach(path)
+    if error:
+        sys.exit(f"attach: {os.strerror(error)}")
+
+
+COMMANDS = {"hold": (hold, 1), "use": (use, 2), "fill": (fill, 3), "check": (check, 3),
+            "attach": (attach, 3)}
 
 
 def main(argv):

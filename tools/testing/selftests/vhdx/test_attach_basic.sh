@@ -46,4 +46,23 @@ equal "logical sector 4096" 4096 "$(queue logical_block_size)"
 reject "a write is refused" "" dd if=/dev/zero of="$DEV" bs=4096 count=1 oflag=direct
 run "detach by file name" vhdxctl detach "$WORK/b.vhdx"
 equal "the file is as before" "$before" "$(model --sum "$WORK/b.vhdx")"
+
+# attach in a /dev where nobody makes nodes
+attach_without_devtmpfs() {
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m sh -c 'set -- "$1" $(stat -c "0x%t 0x%T" /dev/vhdx-control) &&
+		mount -t tmpfs none /dev && mknod /dev/vhdx-control c "$2" "$3" &&
+		exec vhdxctl attach "$1"' - "$1"
+}
+
+reject "without a node the message says that it is attached" \
+	"is attached, but there is no $attach_dev; is devtmpfs mounted on /dev? 'vhdxctl detach" \
+	attach_without_devtmpfs "$WORK/b.vhdx"
+run "and so it is detached" vhdxctl detach "$attach_dev"
+# A path of two lines, and a backslash.
+odd=$WORK/two$'\n'lines\\.vhdx
+create "$odd" 16M && attach "$odd" || exit 1
+equal "a newline in the path" "$WORK/two\\012lines\\134.vhdx" "$(attr backing_file)"
+run "a newline in the path: list has one line for it" test "$(vhdxctl list -n | wc -l)" = 1
+run "a newline in the path: detach by file name" vhdxctl detach "$odd"
 finish

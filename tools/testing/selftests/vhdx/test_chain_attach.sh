@@ -82,6 +82,15 @@ reject "a parent for an image without" "has no parent" \
 reject "a parent that is no VHDX" "file-too-small" \
 	vhdxctl attach --parent "$TOP/lib.sh" vm/disks/child.avhdx
 
+# An image leads to files; a device is opened when --parent names it.
+device=$(losetup --find --show --read-only base/Base.vhdx) || exit 1
+ln -s "$device" vm/disks/device.vhdx
+locator vm/disks/child.avhdx relative_path '.\device.vhdx'
+reject "an image does not lead to a device" "device.vhdx: is not a regular file" \
+	vhdxctl attach -r vm/disks/child.avhdx
+shows "a parent on a device, with --parent" --parent "$device" vm/disks/child.avhdx
+losetup -d "$device"
+
 # Longer chains
 
 rm -rf vm other moved* && cp base/Base.vhdx 0.vhdx
@@ -94,7 +103,18 @@ equal "depth" 64 "$(attr depth)"
 equal "parents" "$WORK/62.vhdx" "$(attr parents | head -n 1)"
 equal "all of them" 63 "$(attr parents | wc -l)"
 detach
+long=$WORK/$(printf '%0200d' 0)
+mkdir "$long" && mount --bind "$WORK" "$long"
+run "long paths: attach" attach -r "$long/63.vhdx"
+equal "long paths: the first" "$long/62.vhdx" "$(attr parents | head -n 1)"
+run "long paths: a page of them" test "$(attr parents | wc -l)" -ge 15
+run "long paths: each is whole" test -z "$(attr parents | sed '$d' | grep -v "^$long/[0-9]*\.vhdx$")"
+equal "long paths: there are more" "..." "$(attr parents | tail -n 1)"
+detach && umount "$long"
 reject "65 images" "longer than 64 images" vhdxctl attach -r 64.vhdx
+reject "64 images and a snapshot" "longer than 64 images" \
+	vhdxctl attach --snapshot=snapshot.vhdx 63.vhdx
+run "of which nothing is left" test ! -e snapshot.vhdx
 mapfile -t all < <(printf '%d.vhdx\n' {64..0})
 reject "65 images, the driver" "EINVAL" "$TOP/chain.py" attach "${all[@]}"
 reject "the root is missing, the driver" "EINVAL chain-parent-missing 1" \
@@ -103,13 +123,23 @@ reject "one is left out, the driver" "ESTALE chain-linkage 1" \
 	"$TOP/chain.py" attach 3.vhdx 2.vhdx 0.vhdx
 reject "one too many, the driver" "EINVAL chain-parent-unused 1" \
 	"$TOP/chain.py" attach 1.vhdx 0.vhdx base/Base.vhdx
-reject "twice in a chain, the driver" "EINVAL" "$TOP/chain.py" attach 2.vhdx 1.vhdx 2.vhdx
 
-# A loop: the image is its own parent, by a GUID that it cannot have had then.
+# Twice in a chain, and a loop: an image is its own parent, by a GUID that it
+# cannot have had then. Another name does not make it another file.
 vhdxctl create --parent 0.vhdx loop.vhdx
 "$TOP/chain.py" link loop.vhdx
-locator loop.vhdx relative_path '.\loop.vhdx'
-reject "a loop" "the chain is a loop" vhdxctl attach -r loop.vhdx
+ln loop.vhdx hard.vhdx
+ln -s loop.vhdx soft.vhdx
+for name in loop hard soft; do
+	locator loop.vhdx relative_path ".\\$name.vhdx"
+	reject "a loop: $name" "chain-duplicate: relative_path" vhdxctl attach -r loop.vhdx
+	reject "--parent: $name" "chain-duplicate: --parent" \
+		vhdxctl attach -r --parent $name.vhdx loop.vhdx
+	reject "the driver: $name" "ELOOP chain-duplicate 1" \
+		"$TOP/chain.py" attach loop.vhdx $name.vhdx
+done
+reject "twice, further below, the driver" "ELOOP chain-duplicate 2" \
+	"$TOP/chain.py" attach 2.vhdx 1.vhdx 2.vhdx
 
 # Who may use a parent
 
@@ -137,15 +167,8 @@ run "afterwards it is" attach -r 1.vhdx
 detach
 
 # A parent that was cut off is replayed in memory and stays as it is.
-create new.vhdx 16M --block-size 1M
-attach new.vhdx
-dd if=/dev/urandom of="$DEV" bs=1M count=3 seek=5 oflag=direct status=none
-sync "$DEV"
-cp --sparse=always new.vhdx dirty.vhdx
-cp "$DEV" raw
-detach
+make_dirty
 vhdxctl create --parent dirty.vhdx of-dirty.vhdx
-equal "the parent is dirty" "dirty" "$(model --info "$WORK/dirty.vhdx" | sed -n 's/^log //p')"
 before=$(model --sum "$WORK/dirty.vhdx")
 attach of-dirty.vhdx
 run "a dirty parent shows what its log says" cmp "$DEV" raw

@@ -57,7 +57,6 @@ chain() {
 	local name=$1 sector=$2 base=$3 n=0 image into
 
 	shift 3
-	rm -f "$WORK"/*.vhdx "$WORK/raw"
 	# shellcheck disable=SC2086  # words
 	create "$WORK/0.vhdx" 24M --logical-sector-size "$sector" $base
 	step "$name 0" "$WORK/0.vhdx" "$sector"
@@ -77,40 +76,53 @@ chain() {
 	merged "$name: merged" "$into" "$image" "$sector"
 }
 
-seed=$RANDOM
-comment "seed $seed"
-chain three 512 "--block-size 1M" 1M 1M
-chain ten 512 "-t fixed" 1M 2M 4M 1M 8M 1M 2M 32M 1M
-chain sectors-4096 4096 "--block-size 2M" 1M 4M 2M
-
 # Disks of other sizes: behind the end of a smaller parent are zeros.
-rm -f "$WORK"/*.vhdx "$WORK/raw"
-create "$WORK/0.vhdx" 9M --block-size 1M
-step "sizes 0" "$WORK/0.vhdx" 512
-vhdxctl create --parent "$WORK/0.vhdx" -s 5M "$WORK/1.vhdx"
-step "sizes smaller" "$WORK/1.vhdx" 512
-vhdxctl create --parent "$WORK/1.vhdx" -s 12M --block-size 1M "$WORK/2.vhdx"
-step "sizes larger" "$WORK/2.vhdx" 512
-run "sizes: our reader" model --raw "$WORK/2.vhdx" "$WORK/again"
-run "sizes: same content" cmp "$WORK/raw" "$WORK/again"
+case_sizes() {
+	create "$WORK/0.vhdx" 9M --block-size 1M
+	step "sizes 0" "$WORK/0.vhdx" 512
+	vhdxctl create --parent "$WORK/0.vhdx" -s 5M "$WORK/1.vhdx"
+	step "sizes smaller" "$WORK/1.vhdx" 512
+	vhdxctl create --parent "$WORK/1.vhdx" -s 12M --block-size 1M "$WORK/2.vhdx"
+	step "sizes larger" "$WORK/2.vhdx" 512
+	run "sizes: our reader" model --raw "$WORK/2.vhdx" "$WORK/again"
+	run "sizes: same content" cmp "$WORK/raw" "$WORK/again"
+}
 
 # A block becomes fully present when it is written as a whole, or the last
 # sector of it is.
-rm -f "$WORK"/*.vhdx
-create "$WORK/0.vhdx" 8M --block-size 1M
-vhdxctl create --parent "$WORK/0.vhdx" --block-size 1M "$WORK/1.vhdx"
-attach "$WORK/1.vhdx"
-dd if=/dev/urandom of="$DEV" bs=1M count=1 oflag=direct status=none
-dd if=/dev/urandom of="$DEV" bs=512 seek=2048 count=1000 oflag=direct status=none
-dd if=/dev/urandom of="$DEV" bs=512 seek=3049 count=1047 oflag=direct status=none
-detach
-equal "fully present as a whole" 1 "$(blocks "$WORK/1.vhdx" fully-present)"
-equal "partially present but for one sector" 1 "$(blocks "$WORK/1.vhdx" partially-present)"
-attach "$WORK/1.vhdx"
-dd if=/dev/urandom of="$DEV" bs=512 seek=3048 count=1 oflag=direct status=none
-cp "$DEV" "$WORK/raw"
-detach
-equal "fully present by its last sector" 2 "$(blocks "$WORK/1.vhdx" fully-present)"
-equal "none partially present" 0 "$(blocks "$WORK/1.vhdx" partially-present)"
-readers "promoted" "$WORK/1.vhdx"
+case_promoted() {
+	create "$WORK/0.vhdx" 8M --block-size 1M
+	vhdxctl create --parent "$WORK/0.vhdx" --block-size 1M "$WORK/1.vhdx"
+	attach "$WORK/1.vhdx"
+	random bs=1M count=1
+	random bs=512 seek=2048 count=1000
+	random bs=512 seek=3049 count=1047
+	detach
+	equal "fully present as a whole" 1 "$(blocks "$WORK/1.vhdx" fully-present)"
+	equal "partially present but for one sector" 1 "$(blocks "$WORK/1.vhdx" partially-present)"
+	attach "$WORK/1.vhdx"
+	random bs=512 seek=3048 count=1
+	cp "$DEV" "$WORK/raw"
+	detach
+	equal "fully present by its last sector" 2 "$(blocks "$WORK/1.vhdx" fully-present)"
+	equal "none partially present" 0 "$(blocks "$WORK/1.vhdx" partially-present)"
+	readers "promoted" "$WORK/1.vhdx"
+}
+
+# random OPERAND...: of dd
+random() {
+	dd if=/dev/urandom of="$DEV" oflag=direct status=none "$@"
+}
+
+seed=$RANDOM
+comment "seed $seed"
+for name in $(share_of three ten sectors-4096 sizes promoted); do
+	rm -f "$WORK"/*.vhdx "$WORK/raw"
+	case $name in
+	three)		chain "$name" 512 "--block-size 1M" 1M 1M ;;
+	ten)		chain "$name" 512 "-t fixed" 1M 2M 4M 1M 8M 1M 2M 32M 1M ;;
+	sectors-4096)	chain "$name" 4096 "--block-size 2M" 1M 4M 2M ;;
+	*)		"case_$name" ;;
+	esac
+done
 finish

@@ -8,15 +8,6 @@ need dmsetup mkfs.ext4
 modprobe -q dm_mod
 dmsetup version >/dev/null 2>&1 || skip_all "no device mapper"
 
-sectors() {
-	blockdev --getsz "$1"
-}
-
-table() {
-	dmsetup suspend --noflush --nolockfs vhdx-test-io && dmsetup load vhdx-test-io --table "$1" &&
-		dmsetup resume vhdx-test-io
-}
-
 # zeros MIB: is the MiB there empty?
 zeros() {
 	dd if="$DEV" of="$WORK/got" bs=1M skip="$1" count=1 iflag=direct status=none &&
@@ -24,9 +15,7 @@ zeros() {
 }
 
 disk 256 || exit 1
-disk=$DISK
-good="0 $(sectors "$disk") linear $disk 0"
-dm_create vhdx-test-io "$good" || exit 1
+fragile_disk vhdx-test-io || exit 1
 # The journal's file system must not go away on errors: no journal.
 mkfs.ext4 -q -F -O ^has_journal "$DM" && mkdir "$WORK/mnt" &&
 	mount -o errors=continue "$DM" "$WORK/mnt" || exit 1
@@ -35,7 +24,7 @@ create "$image" 128M --block-size 1M && attach "$image" || exit 1
 dd if=/dev/urandom of="$WORK/data" bs=1M count=6 status=none
 run "6 MiB are stable" dd if="$WORK/data" of="$DEV" bs=1M oflag=direct conv=fsync
 mark
-run "the disk fails" table "0 $(sectors "$disk") error"
+run "the disk fails" fragile_breaks
 reject "writes fail" "Input/output error" \
 	dd if=/dev/zero of="$DEV" bs=1M seek=20 count=2 oflag=direct conv=fsync
 reject "reads fail" "Input/output error" \
@@ -43,7 +32,7 @@ reject "reads fail" "Input/output error" \
 run "what is not allocated needs no disk" zeros 64
 run "the kernel's log names the device" dmesg_has "${DEV#/dev/}"
 run "mode is one of the ladder" grep -qxE 'write|read-only|failed' "$SYS/vhdx/mode"
-run "the disk is back" table "$good"
+run "the disk is back" fragile_works
 comment "detach: $(vhdxctl detach "$DEV" 2>&1)"
 equal "detached" "" "$(echo /sys/block/vhdx*)"
 run "attach again" attach "$image"

@@ -33,25 +33,25 @@ has() {
 }
 
 mkdir "$WORK/mnt"
-for fs in ext4 xfs btrfs vfat ntfs; do
-	if ! has $fs; then
+for fs in $(share_of ext4 xfs btrfs vfat ntfs); do
+	if ! has "$fs"; then
 		skip "$fs" "no mkfs.$fs or no driver for it"
 		continue
 	fi
 	file=$WORK/$fs.vhdx
 	create "$file" 400M --block-size 2M && attach "$file" || exit 1
-	run "$fs mkfs" make_fs $fs "$DEV"
-	run "$fs mount" mount_as $fs "$DEV" "$WORK/mnt" || { detach; continue; }
+	run "$fs mkfs" make_fs "$fs" "$DEV"
+	run "$fs mount" mount_as "$fs" "$DEV" "$WORK/mnt" || { detach; continue; }
 	run "$fs fill" fill "$WORK/mnt"
 	umount "$WORK/mnt"
-	run "$fs check" check_fs $fs "$DEV"
+	run "$fs check" check_fs "$fs" "$DEV"
 	run "$fs detach" detach
 	run "$fs image clean" accepted "$file"
 	attach -r "$file"
 	run "$fs mount read-only" mount -o ro "$DEV" "$WORK/mnt"
 	run "$fs files are right" same
 	umount "$WORK/mnt"
-	run "$fs check again" check_fs $fs "$DEV"
+	run "$fs check again" check_fs "$fs" "$DEV"
 	detach
 	rm "$file"
 done

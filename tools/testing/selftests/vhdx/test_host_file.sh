@@ -119,6 +119,42 @@ truncate -s "$(file_size "$WORK/a.vhdx")" "$WORK/other.vhdx"
 dd if="$WORK/other.vhdx" of="$WORK/a.vhdx" bs=1M conv=notrunc status=none
 refused "copied over, log in use" "$WORK/other.vhdx" vhdxctl detach "$DEV"
 
+# A flush looks at the header if nobody has for a second, with nothing to commit, too.
+fresh && sync "$DEV" || exit 1
+truncate -s "$(file_size "$WORK/a.vhdx")" "$WORK/other.vhdx"
+dd if="$WORK/other.vhdx" of="$WORK/a.vhdx" bs=1M conv=notrunc status=none
+sleep 1.1
+refused "copied over, a flush" "$WORK/other.vhdx" sync "$DEV"
+# foreign_header FILE: what the next writer does first: a newer header in the slot
+# that is not current, with a FileWriteGuid of its own
+foreign_header() {
+	python3 -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from vhdxbuild import seal
+from vhdxmodel import HEADER_OFFS, PAGE
+with open(sys.argv[2], "rb+", buffering=0) as image:
+    def header(off):
+        image.seek(off)
+        return image.read(PAGE)
+    other, current = sorted(HEADER_OFFS, key=lambda off: header(off)[8:16][::-1])
+    raw = header(current)
+    number = int.from_bytes(raw[8:16], "little") + 1
+    image.seek(other)
+    image.write(seal(raw[:8] + number.to_bytes(8, "little") + b"somebody else is" + raw[32:]))
+' "$IMAGES" "$1"
+}
+
+for option in --direct-io=off --direct-io=auto; do
+	fresh $option && foreign_header "$WORK/a.vhdx" || exit 1
+	cp "$WORK/a.vhdx" "$WORK/b.vhdx"
+	refused "$option: a newer header in the other slot, log in use" "$WORK/b.vhdx" \
+		vhdxctl detach "$DEV"
+	fresh $option && detach && attach $option "$WORK/a.vhdx" &&
+		foreign_header "$WORK/a.vhdx" || exit 1
+	cp "$WORK/a.vhdx" "$WORK/b.vhdx"
+	refused "$option: a newer header in the other slot" "$WORK/b.vhdx" put 30 1
+done
+
 # A tool that ignores locks opens the image, as qemu-io with locking=off does.
 if have qemu-io; then
 	fresh && detach && attach "$WORK/a.vhdx" || exit 1
@@ -131,12 +167,18 @@ else
 	skip "a tool without locks writes" "qemu-io is not installed"
 fi
 
+# spoil FILE PAGE: garbage in one page of the BAT
+spoil() {
+	local bat
+
+	bat=$(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import vhdxmodel
+print(vhdxmodel.Image(sys.argv[2]).bat_off)' "$IMAGES" "$1") || return
+	head -c 4096 /dev/zero | tr '\0' '\377' |
+		dd of="$1" bs=4096 seek=$((bat / 4096 + $2)) conv=notrunc status=none
+}
+
 # Garbage in the BAT, which the driver looks at again when it has forgotten it.
-fresh && detach && attach "$WORK/a.vhdx" || exit 1
-bat=$(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import vhdxmodel
-print(vhdxmodel.Image(sys.argv[2]).bat_off)' "$IMAGES" "$WORK/a.vhdx") || exit 1
-head -c 4096 /dev/zero | tr '\0' '\377' |
-	dd of="$WORK/a.vhdx" bs=4096 seek=$((bat / 4096)) conv=notrunc status=none
+fresh && detach && attach "$WORK/a.vhdx" && spoil "$WORK/a.vhdx" 0 || exit 1
 # Pages that were used get a second round.
 for _ in 1 2 3 4 5 6 7 8; do
 	(($(attr metadata_pages) == 0)) || echo 2 >/proc/sys/vm/drop_caches
@@ -148,4 +190,23 @@ run "garbage: the kernel's log names it" dmesg_has "bat-"
 reject "garbage: a write fails" "Input/output error" put 0 1
 comment "detach: $(vhdxctl detach "$DEV" 2>&1)"
 reject "garbage: not attached again" "bat-" vhdxctl attach "$WORK/a.vhdx"
+
+# The same in a parent, in a page that nobody has read yet. The device that reads
+# through it fails as a whole.
+create "$WORK/base.vhdx" 4G --block-size 1M && attach "$WORK/base.vhdx" && put 0 4 &&
+	put 1000 4 && detach && vhdxctl create --parent "$WORK/base.vhdx" "$WORK/child.vhdx" &&
+	attach "$WORK/child.vhdx" && put 2 1 && spoil "$WORK/base.vhdx" 1 || exit 1
+mark
+run "parent: what is in order" cmp -n $((2 * MIB)) "$DEV" "$WORK/data"
+equal "parent: mode" write "$(attr mode)"
+lost 1000 "parent: garbage: a read fails"
+run "parent: garbage: the kernel's log names it" dmesg_has "bat-"
+equal "parent: garbage: mode" failed "$(attr mode)"
+equal "parent: garbage: it is said once" 1 \
+	"$(dmesg_since_mark | grep -c "the device is failed from now on")"
+lost 0 "parent: garbage: nothing is read"
+reject "parent: garbage: nothing is written" "Input/output error" put 2 1
+equal "parent: garbage: read-only for all" 1 "$(blockdev --getro "$DEV")"
+reject "parent: garbage: detach tells" "*" vhdxctl detach "$DEV"
+reject "parent: garbage: not attached again" "bat-" vhdxctl attach "$WORK/child.vhdx"
 finish

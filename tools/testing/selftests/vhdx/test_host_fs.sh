@@ -5,10 +5,10 @@
 . "$(dirname -- "$0")/lib.sh"
 setup
 
-# fresh: a new image on the file system, its first 4 MiB written, attached
+# fresh [OPTION]...: a new image on the file system, its first 4 MiB written, attached
 fresh() {
 	rm -f "$MNT/a.vhdx"
-	create "$MNT/a.vhdx" 128M --block-size 1M && attach "$MNT/a.vhdx" && put 0 4
+	create "$MNT/a.vhdx" 128M --block-size 1M && attach "$@" "$MNT/a.vhdx" && put 0 4
 }
 
 good() {
@@ -68,6 +68,106 @@ try_freeze() {
 	run "$type: thawed: content" good 10
 }
 
+# so_many_writes NR: wait until that many are under way
+so_many_writes() {
+	local writes _
+
+	for _ in $(seq 600); do
+		read -r _ writes <"$SYS/inflight"
+		((writes < $1)) || return 0
+		sleep 0.05
+	done
+	echo "$writes writes are under way"
+	return 1
+}
+
+each_is_done() {
+	local pid
+
+	for pid; do wait "$pid" || return; done
+}
+
+# More writes wait than there are threads for them. Through the page cache each
+# read needs a thread, too.
+try_freeze_many() {
+	local type=$1 writers=() reader i
+
+	fresh --direct-io=off || return
+	fsfreeze -f "$MNT" || return
+	for i in $(seq 20); do
+		put $((20 + i)) 1 2>>"$WORK/writers" &
+		writers+=($!)
+	done
+	run "$type: frozen: 20 writes wait" so_many_writes 20
+	has 0 4 >"$WORK/reader" 2>&1 &
+	reader=$!
+	run "$type: frozen: a read does not" ends $reader
+	fsfreeze -u "$MNT"
+	run "$type: thawed: what was read" wait $reader
+	run "$type: thawed: the writes are done" each_is_done "${writers[@]}"
+	equal "$type: thawed: nothing went wrong" write "$(attr mode)"
+	run "$type: thawed: detach" detach
+}
+
+# eventually COMMAND...: it succeeds after a while
+eventually() {
+	local _
+
+	for _ in $(seq 100); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	"$@"
+}
+
+# Who asked for a detach is killed when it has begun, and before it has written
+# anything. Of what was written last the log knows nothing yet.
+try_kill() {
+	local type=$1 option=$2 pid
+
+	fresh "$option" && dd if="$WORK/data" of="$DEV" bs=1M seek=10 count=2 oflag=direct \
+		status=none || return
+	fsfreeze -f "$MNT" || { detach; return; }
+	settle
+	vhdxctl detach "$DEV" &
+	pid=$!
+	sleep 0.2
+	kill -KILL $pid
+	run "$type, $option: killed: who waits for a detach" ends $pid
+	fsfreeze -u "$MNT"
+	wait $pid
+	run "$type, $option: killed: the detach goes on" eventually accepted "$MNT/a.vhdx"
+	run "$type, $option: killed: content" good 10
+}
+
+# The same for who attaches a dirty image: that is done or not done.
+try_kill_attach() {
+	local type=$1 option=$2 pid
+
+	fresh && put 10 2 && cp "$MNT/a.vhdx" "$MNT/b.vhdx" && detach || return
+	fsfreeze -f "$MNT" || return
+	vhdxctl attach "$option" "$MNT/b.vhdx" >/dev/null 2>&1 &
+	pid=$!
+	sleep 0.2
+	kill -KILL $pid
+	fsfreeze -u "$MNT"
+	wait $pid
+	mv "$MNT/b.vhdx" "$MNT/a.vhdx"
+	vhdxctl detach --all >/dev/null 2>&1
+	run "$type, $option: attach killed: attach again" attach "$MNT/a.vhdx"
+	run "$type, $option: attach killed: detach" detach
+	run "$type, $option: attach killed: content" good 10
+}
+
+# The caller may not write files of more than 1 KiB.
+try_limit() {
+	fresh --direct-io=off || return
+	settle
+	(ulimit -f 1; vhdxctl detach "$DEV") >"$WORK/detach" 2>&1
+	equal "$1: limit: detach" 0 $?
+	run "$1: limit: content" good 0
+}
+
 try_lazy_umount() {
 	local type=$1
 
@@ -125,6 +225,11 @@ for type in ext4 xfs; do
 	fi
 	try_remount $type
 	try_freeze $type
+	try_freeze_many $type
+	try_kill $type --direct-io=off
+	try_kill $type --direct-io=auto
+	try_kill_attach $type --direct-io=off
+	try_limit $type
 	try_lazy_umount $type
 	try_shutdown $type
 	umount "$MNT"

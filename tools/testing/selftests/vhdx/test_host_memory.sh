@@ -26,19 +26,6 @@ mkfs.ext4 -q -F -E nodiscard "$DISK" ${DISK_MIB}M && mount "$DISK" "$MNT" || exi
 create "$MNT/a.vhdx" 80M --block-size 1M && create "$MNT/swap.vhdx" 96M --block-size 1M || exit 1
 echo -1000 >/proc/$$/oom_score_adj
 
-# In a group that may use 16 MiB: who writes is held up until the device has it.
-GROUP=/sys/fs/cgroup/vhdx-test
-small_group() {
-	mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || return 1
-	[[ -e /sys/fs/cgroup/cgroup.controllers ]] || return 1
-	echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
-	mkdir -p $GROUP && echo 16M >$GROUP/memory.max 2>/dev/null
-}
-
-in_group() {
-	(echo "$BASHPID" >"$GROUP/cgroup.procs" && exec "$@")
-}
-
 # both: swap to one device while the other is written to
 both() {
 	local user status=0
@@ -50,7 +37,8 @@ both() {
 }
 
 attach "$MNT/a.vhdx" || exit 1
-if small_group; then
+# Who writes is held up until the device has it.
+if memory_group 16M; then
 	run "64 MiB from a group of 16 MiB" in_group "$TOP/memory.py" fill "$DEV" 64 1
 	run "what it wrote" "$TOP/memory.py" check "$DEV" 64 1
 	rmdir $GROUP

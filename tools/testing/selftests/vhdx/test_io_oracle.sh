@@ -59,10 +59,10 @@ make() {
 
 seed=$RANDOM
 comment "seed $seed"
-for name in ours-dynamic ours-fixed ours-log qemu-dynamic qemu-fixed qemu-states-0 \
-	qemu-fixed-full; do
+for name in $(share_of ours-dynamic ours-fixed ours-log qemu-dynamic qemu-fixed \
+	qemu-states-0 qemu-fixed-full); do
 	image=$WORK/$name.vhdx
-	make $name "$image" || { fail "$name: create"; continue; }
+	make "$name" "$image" || { fail "$name: create"; continue; }
 	rm -f "$WORK/raw"
 	for round in 1 2; do
 		attach "$image" || break

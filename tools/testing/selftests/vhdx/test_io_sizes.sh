@@ -50,14 +50,24 @@ edges_again() {
 	[[ $(wc -l <"$WORK/tsv") -gt 1 ]] && model --verify "$WORK/tsv" "$DEV" 4096
 }
 
-GIB=$((1024 * MIB))
-size_case mib-and-sector $((MIB + 512)) $MIB 512
-size_case one-sector 512 $MIB 512
-size_case chunk-and-sector $((4 * GIB + 512)) $((2 * MIB)) 512
-size_case chunk-less-sector $((4 * GIB - 512)) $MIB 512
-size_case 4096-and-sector $((MIB + 4096)) $MIB 4096
-size_case 4096-chunk $((32 * GIB + 4096)) $((16 * MIB)) 4096
-for shift in 0 1 2 3 4 5 6 7 8; do
-	size_case "block-$((1 << shift))m" $(((3 << shift) * MIB + 4096)) $((MIB << shift)) 512
+# size_of NAME: disk, block, sector
+size_of() {
+	local gib=$((1024 * MIB)) blocks=${1#block-}
+
+	case $1 in
+	mib-and-sector)		echo $((MIB + 512)) $MIB 512 ;;
+	one-sector)		echo 512 $MIB 512 ;;
+	chunk-and-sector)	echo $((4 * gib + 512)) $((2 * MIB)) 512 ;;
+	chunk-less-sector)	echo $((4 * gib - 512)) $MIB 512 ;;
+	4096-and-sector)	echo $((MIB + 4096)) $MIB 4096 ;;
+	4096-chunk)		echo $((32 * gib + 4096)) $((16 * MIB)) 4096 ;;
+	block-*)		echo $((3 * ${blocks%m} * MIB + 4096)) $((${blocks%m} * MIB)) 512 ;;
+	esac
+}
+
+for name in $(share_of mib-and-sector one-sector chunk-and-sector chunk-less-sector \
+	4096-and-sector 4096-chunk block-{1,2,4,8,16,32,64,128,256}m); do
+	# shellcheck disable=SC2046  # words
+	size_case "$name" $(size_of "$name")
 done
 finish

@@ -46,9 +46,9 @@ order() {
 
 seed=$RANDOM
 comment "seed $seed"
-for fs in ext4 xfs; do
-	if have_fs $fs; then
-		run "$fs" order $fs && comment "$(xargs <"$WORK/order")"
+for fs in $(share_of ext4 xfs); do
+	if have_fs "$fs"; then
+		run "$fs" order "$fs" && comment "$(xargs <"$WORK/order")"
 		detach_ours
 	else
 		skip "$fs" "no mkfs.$fs or no driver for it"

@@ -26,24 +26,33 @@
 #define SPARSE_LEN	(8 * 1024U)
 #define HOT_LEN		(64 * 1024U)
 #define LEN_MAX		(1024 * 1024U)
-#define IDLE_SECONDS	4		/* longer than the driver waits */
+#define IDLE_MAX	60		/* seconds; the driver waits for 3 */
 
 /**
  * struct round - what happens between two attaches
  * @nr_ops: operations of each thread
  * @flushes: percentage of them that are flushes
  * @idle: at the end, until the driver empties the log; then some more
+ * @wraps: more goes to the log than it holds
+ * @grows: the file becomes longer
+ *
+ * That they do so is looked at: a run that does not is worth nothing.
  */
 struct round {
 	u32	nr_ops;
 	u32	flushes;
 	bool	idle;
+	bool	wraps;
+	bool	grows;
 };
 
-/* The third goes round a log of 1 MiB. */
+/* The log has 1 MiB. */
 static const struct round rounds[] = {
-	{ 40, 12, false }, { 40, 12, true }, { 400, 40, false }, { 40, 12, false },
-	{ 20, 50, false },
+	{ .nr_ops = 40, .flushes = 12, .grows = true },
+	{ .nr_ops = 40, .flushes = 12, .idle = true },
+	{ .nr_ops = 400, .flushes = 40, .wraps = true, .grows = true },
+	{ .nr_ops = 40, .flushes = 12 },
+	{ .nr_ops = 20, .flushes = 50 },
 };
 
 /**
@@ -257,6 +266,53 @@ static void detach_op(struct target *t, struct trace *tr)
 	trace_append(tr, (struct event){ .type = TRACE_END, .ref = op });
 }
 
+/* Until the driver empties the log by itself. */
+static void wait_idle(const struct target *t)
+{
+	u32 i;
+
+	for (i = 0; i < 10 * IDLE_MAX; i++) {
+		if (!target_attr(t, "log_used"))
+			return;
+		usleep(100000);
+	}
+	errx(2, "the log was not emptied in %u seconds", IDLE_MAX);
+}
+
+/*
+ * Did the round do what it is for? Who neither detaches nor idles writes pages
+ * in place only when the log is full.
+ */
+static void check_round(const struct target *t, u32 number, u64 size)
+{
+	const struct round *round = &rounds[number];
+	u64 grown = target_attr(t, "file_size") - size;
+	u64 checkpoints = target_attr(t, "checkpoints");
+
+	printf("round %u: %llu commits, %llu checkpoints, %llu starts of a log, %llu MiB more\n",
+	       number, target_attr(t, "commits"), checkpoints, target_attr(t, "log_starts"),
+	       grown >> 20);
+	if (round->wraps && !checkpoints)
+		errx(2, "round %u: the log was never full", number);
+	if (round->grows && !grown)
+		errx(2, "round %u: the file did not grow", number);
+	if (round->idle && target_attr(t, "log_starts") < 2)
+		errx(2, "round %u: no second log was begun", number);
+}
+
+static void run_round(struct target *t, struct trace *tr, u32 number)
+{
+	const struct round *round = &rounds[number];
+	u64 size = target_attr(t, "file_size");
+
+	run_threads(t, tr, round, 2 * number);
+	if (round->idle) {
+		wait_idle(t);
+		run_threads(t, tr, round, 2 * number + 1);
+	}
+	check_round(t, number, size);
+}
+
 void load_run(struct target *t, struct trace *tr)
 {
 	char why[256];
@@ -265,11 +321,7 @@ void load_run(struct target *t, struct trace *tr)
 	for (i = 0; i < ARRAY_SIZE(rounds); i++) {
 		if (target_attach(t, 0, why, sizeof(why)))
 			errx(2, "round %u: %s", i, why);
-		run_threads(t, tr, &rounds[i], 2 * i);
-		if (rounds[i].idle) {
-			sleep(IDLE_SECONDS);
-			run_threads(t, tr, &rounds[i], 2 * i + 1);
-		}
+		run_round(t, tr, i);
 		detach_op(t, tr);
 	}
 }

@@ -280,6 +280,20 @@ int target_detach(struct target *t)
 	return ret;
 }
 
+u64 target_attr(const struct target *t, const char *name)
+{
+	unsigned long long value;
+	char path[96];
+	FILE *in;
+
+	snprintf(path, sizeof(path), "/sys/block/vhdx%d/vhdx/%s", t->number, name);
+	in = fopen(path, "r");
+	if (!in || fscanf(in, "%llu", &value) != 1)
+		errx(2, "%s can not be read", path);
+	fclose(in);
+	return value;
+}
+
 struct complaint {
 	struct libvhdx_check	chk;
 	bool			may_be_dirty;

@@ -78,6 +78,9 @@ int target_unmount(struct target *t);
 int target_attach(struct target *t, u32 flags, char *why, u32 len);
 int target_detach(struct target *t);
 
+/* A number that sysfs has about the attached image; errors end the program. */
+u64 target_attr(const struct target *t, const char *name);
+
 /*
  * As vhdxctl check: 0, 1 with the first complaint in @why, or an errno. The log
  * must be clean, or @may_be_dirty.

@@ -185,6 +185,28 @@ static void seed_locator(void)
 	seed_pairs("parent_linkage", "duplicate");
 }
 
+/* A locator of one path under key @key, with @dirs further directories. */
+static void seed_path(int key, const char *path, int dirs, const char *name)
+{
+	put_le(dirs, 1);
+	put_le(key, 1);
+	put_le(strlen(path), 1);
+	put_text(path);
+	save("fuzz_resolve", name);
+}
+
+static void seed_resolve(void)
+{
+	seed_path(0, ".\\CHILD.vhdx", 0, "beside");
+	seed_path(0, "..\\base\\x.VHDX", 0, "relative");
+	seed_path(1, "\\\\?\\Volume{26a21bda-a627-11d7-9931-806e6f6e6963}\\vm\\y.vhdx", 1, "volume");
+	seed_path(2, "\\\\?\\D:\\vm\\y.vhdx", 2, "drive");
+	seed_path(2, "\\\\?\\UNC\\server\\share\\vm\\x.vhdx", 3, "unc");
+	seed_path(2, "\\\\?\\img\\Base\\x.vhdx", 3, "ours");
+	seed_path(2, "\\\\server\\share\\x.vhdx", 1, "server");
+	seed_path(0, "./sub//./a/../a", 0, "dots");
+}
+
 static void seed_log_entry(void)
 {
 	static const struct craft_desc descs[] = {
@@ -273,6 +295,26 @@ static void seed_image(void)
 			"far");
 }
 
+/* Reads of chains of two and three images, one of them with a block less. */
+static void seed_chain(void)
+{
+	static const char * const names[] = { "two", "three", "two-changed", "three-changed" };
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		put_le(i & 1, 1);
+		put_le(i * 700, 4);
+		put_le(2 * 2048 + 5 + i, 4);
+		if (i > 1) {
+			put_le(5 + 16, 1);	/* the BAT of the middle */
+			put_le(8, 2);
+			put_le(7, 1);
+			put_le(2, 8);
+		}
+		save("fuzz_chain", names[i]);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -286,8 +328,10 @@ int main(int argc, char **argv)
 	seed_metadata();
 	seed_bat();
 	seed_locator();
+	seed_resolve();
 	seed_log_entry();
 	seed_log_scan();
 	seed_image();
+	seed_chain();
 	return 0;
 }

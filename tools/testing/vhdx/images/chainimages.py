@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Make chains of differencing images at random: chainimages.py OUTDIR SEED
+"""Make chains of differencing images at random: chainimages.py [--plain] OUTDIR SEED
 
 Each chain is a folder with its images, 0.vhdx the root, and the last one's
 content in a .tsv. In every image there are blocks in all states that it may
@@ -10,6 +10,10 @@ that are the parent's. chains.tsv lists leaf and depth.
 
 What the disk has to show is computed here as the images are made, and not
 read back from them.
+
+VHDX_TEST_SHARE=K/N makes one of N chains only, for machines that are slow beyond
+measure. With --plain there is nothing in them that libvhdi is known to read in another way:
+Documentation/dev-tools/vhdx-testing.rst tells what that is.
 """
 
 import hashlib
@@ -27,18 +31,18 @@ from vhdxmodel import (FULLY_PRESENT, GIB, KIB, MIB, NOT_PRESENT, PAGE, PARTIALL
 # name: (sector, disk sizes from the root on, block sizes from the root on, first
 # and last block or None for all, level with a dirty log or None)
 SHAPES = {
-    "three": (512, [16 * MIB] * 3, [MIB] * 3, None, None),
-    "blocks-differ": (512, [24 * MIB] * 4, [2 * MIB, MIB, 8 * MIB, MIB], None, None),
     "ten": (512, [12 * MIB] * 10, [MIB, 2 * MIB] * 5, None, 4),
+    "three": (512, [16 * MIB] * 3, [MIB] * 3, None, None),
+    "chunks": (512, [12 * GIB + 3 * MIB] * 3, [MIB, 2 * MIB, MIB], 4 * GIB, None),
     "sizes-differ": (512, [20 * MIB + 512, 9 * MIB + 3 * 512, 33 * MIB, 17 * MIB - 512],
                      [MIB, 4 * MIB, MIB, 2 * MIB], None, 1),
+    "deepest": (512, [4 * MIB] * 64, [MIB] * 64, None, None),
     "sectors-4096": (4096, [40 * MIB] * 4, [MIB, 2 * MIB, 32 * MIB, MIB], None, None),
     "sizes-differ-4096": (4096, [20 * MIB + 4096, 5 * MIB, 18 * MIB], [2 * MIB] * 3, None, 2),
     # Bitmaps of several pages; blocks are larger than the disk.
     "large-blocks": (512, [70 * MIB] * 3, [256 * MIB, 64 * MIB, 256 * MIB], None, 0),
-    "chunks": (512, [12 * GIB + 3 * MIB] * 3, [MIB, 2 * MIB, MIB], 4 * GIB, None),
+    "blocks-differ": (512, [24 * MIB] * 4, [2 * MIB, MIB, 8 * MIB, MIB], None, None),
     "chunks-4096": (4096, [64 * GIB + 3 * MIB] * 3, [4 * MIB, 2 * MIB, 4 * MIB], 32 * GIB, 1),
-    "deepest": (512, [4 * MIB] * 64, [MIB] * 64, None, None),
 }
 
 
@@ -84,8 +88,8 @@ class Disk:
 class Level:
     """One image of a chain: random blocks, put into the image and on the disk."""
 
-    def __init__(self, rng, disk, build):
-        self.rng, self.disk, self.b = rng, disk, build
+    def __init__(self, rng, disk, build, plain):
+        self.rng, self.disk, self.b, self.plain = rng, disk, build, plain
         self.child = build.kind == "differencing"
         self.sectors = build.block // build.lss
         self.bitmaps = {}
@@ -157,8 +161,11 @@ class Level:
     def fill(self, block):
         states = [FULLY_PRESENT, NOT_PRESENT, ZERO, UNMAPPED, UNDEFINED]
         if self.child:
+            states = states[:2] if self.plain else states
             states += [PARTIALLY_PRESENT] * 8 + [NOT_PRESENT] * 2
         state = self.rng.choice(states)
+        if self.plain and self.b.kind == "fixed" and block >= self.b.ratio:
+            state = ZERO
         if state == FULLY_PRESENT:
             self.full(block)
         elif state == PARTIALLY_PRESENT:
@@ -166,10 +173,14 @@ class Level:
             return
         else:
             self.absent(block, state)
-        if self.child and self.rng.random() < 0.7:
+        if self.child and self.rng.random() < 0.7 and \
+           not (self.plain and state == NOT_PRESENT):
             self.stale_bits(block)
 
     def finish(self):
+        if self.child and self.plain:
+            for block in range(0, self.b.nr_blocks, self.b.ratio):
+                self.bits(block)
         for off, bits in self.bitmaps.values():
             self.b.pieces.append((off, bytes(bits)))
 
@@ -194,7 +205,7 @@ def blocks_of(rng, build, boundary):
     return sorted(rng.sample(sorted(found), len(found) * 3 // 4))
 
 
-def make_level(rng, disk, folder, n, shape, kinds):
+def make_level(rng, disk, folder, n, shape, plain, kinds):
     sector, sizes, blocks, boundary, dirty = shape
     build = Build(size=sizes[n], block=blocks[n], lss=sector,
                   kind="differencing" if n else rng.choice(kinds))
@@ -202,16 +213,16 @@ def make_level(rng, disk, folder, n, shape, kinds):
     build.header(data_write=link.bytes_le)
     if n:
         text = str(disk.link)
-        text = text.upper() if rng.random() < 0.3 else text
+        text = text.upper() if rng.random() < 0.3 and not plain else text
         build.parent_locator([("relative_path", f".\\{n - 1}.vhdx"),
                               ("parent_linkage", "{" + text + "}")])
     # Items of the disk that nobody knows, and one of the file.
     for number, flags in enumerate((0, 2, 2, 3), 1):
         data = rng.randbytes(rng.choice((5, 600, 6000)))
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and not plain:
             build.item(rng.randbytes(16), flags, data,
                        TABLE_SIZE + 4 * PAGE * number)
-    level = Level(rng, disk, build)
+    level = Level(rng, disk, build, plain)
     chosen = blocks_of(rng, build, boundary)
     for block in chosen:
         if n == 0 or len(sizes) < 20 or rng.random() < 0.2:
@@ -223,22 +234,33 @@ def make_level(rng, disk, folder, n, shape, kinds):
     disk.link = link
 
 
-def make_chain(outdir, name, shape, seed, kinds=("dynamic", "fixed")):
+def plain_shapes():
+    """No parent is smaller than its child, and no log is dirty."""
+    return {name: (*shape[:4], None) for name, shape in SHAPES.items()
+            if list(shape[1]) == sorted(shape[1], reverse=True)}
+
+
+def our_share(every):
+    ours, shares = map(int, os.environ.get("VHDX_TEST_SHARE", "1/1").split("/"))
+    return list(every)[ours - 1::shares]
+
+
+def make_chain(outdir, name, shape, seed, kinds=("dynamic", "fixed"), plain=False):
     """Make a chain whose root is of one of the kinds; the path of its leaf."""
     rng = random.Random(f"{seed} {name}")
     folder = os.path.join(outdir, name)
     os.makedirs(folder)
     disk = Disk()
     for n in range(len(shape[1])):
-        make_level(rng, disk, folder, n, shape, kinds)
+        make_level(rng, disk, folder, n, shape, plain, kinds)
     leaf = f"{name}/{len(shape[1]) - 1}.vhdx"
     disk.write_tsv(os.path.join(outdir, leaf + ".tsv"))
     return leaf
 
 
-def make(outdir, seed):
-    rows = [(make_chain(outdir, name, shape, seed), len(shape[1]))
-            for name, shape in SHAPES.items()]
+def make(outdir, seed, plain=False):
+    rows = [(make_chain(outdir, name, shape, seed, plain=plain), len(shape[1]))
+            for name, shape in our_share((plain_shapes() if plain else SHAPES).items())]
     with open(os.path.join(outdir, "chains.tsv"), "w", encoding="ascii") as out:
         print("# leaf", "depth", sep="\t", file=out)
         for row in rows:
@@ -246,6 +268,7 @@ def make(outdir, seed):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    words = [word for word in sys.argv[1:] if word != "--plain"]
+    if len(words) != 2:
         sys.exit(__doc__)
-    make(sys.argv[1], sys.argv[2])
+    make(*words, plain="--plain" in sys.argv)

@@ -17,9 +17,9 @@ from vhdxmodel import (FULLY_PRESENT, GIB, ITEM_ID, ITEM_INCOMPLETE, ITEM_LOCATO
 EINVAL = {"file-too-small", "file-id-signature", "chain-parent-missing",
           "chain-parent-unused", "chain-sector-size"}
 EOPNOTSUPP = {"header-version", "header-log-version", "header-log-length",
-              "log-too-complex", "region-unknown", "metadata-item-flags",
+              "file-too-large", "log-too-complex", "region-unknown", "metadata-item-flags",
               "metadata-item-unknown", "parameters-flags", "locator-type"}
-ESTALE = {"chain-linkage"}
+OTHER = {"chain-linkage": "ESTALE", "chain-duplicate": "ELOOP", "header-log-none": "EROFS"}
 UNKNOWN = guid("deadbeef-0000-4000-8000-00000badf00d")
 LINKAGE = "{13121110-1514-1716-1819-1a1b1c1d1e1f}"
 
@@ -31,7 +31,7 @@ RECIPES = []
 
 def errno_of(name):
     return "EINVAL" if name in EINVAL else "EOPNOTSUPP" if name in EOPNOTSUPP else \
-        "ESTALE" if name in ESTALE else "EUCLEAN"
+        OTHER.get(name, "EUCLEAN")
 
 
 def recipe(mode=BOTH, shown=None, **options):
@@ -111,6 +111,12 @@ def header_ambiguous(b):
 def header_sequence(b):
     b.headers[1]["seq"] = (1 << 64) - 1
     return 0x20008
+
+
+@recipe(RW)
+def header_log_none(b):
+    b.header(log_len=0)
+    return 0x20044
 
 
 @recipe()
@@ -230,9 +236,44 @@ def log_last_offset(b):
     return b.log_off + 56
 
 
+@recipe()
+def log_last_offset__bound(b):
+    dirty(b, last=(1 << 48) + 1)
+    return b.log_off + 56
+
+
+@recipe()
+def log_target_beyond(b):
+    """Good by itself, but no writer had a file that long."""
+    return dirty(b, [data_desc(1 << 45, bytes(PAGE))])
+
+
+@recipe()
+def log_target_beyond__zero(b):
+    return dirty(b, [zero_desc(0x300000, 1 << 50)])
+
+
+@recipe()
+def log_target_beyond__sector(b):
+    """In the second of two entries, behind what is good."""
+    b.spread([0, 1])
+    b.header(log_guid=LOG_GUID)
+    log = Log(b)
+    log.add([data_desc(b.bat_off, b.bat_page(0))])
+    return b.log_off + log.add([data_desc(b.file_size, bytes(PAGE))], tail=0)
+
+
 @recipe(RO, log_len=4 * MIB)
 def log_too_complex(b):
-    dirty(b, [zero_desc(TIB + n * 2 * PAGE, PAGE) for n in range(70000)])
+    dirty(b, [zero_desc(TIB + n * 2 * PAGE, PAGE) for n in range(70000)], last=2 * TIB)
+    return None
+
+
+@recipe(RO, log_len=4 * MIB)
+def log_too_complex__repeated(b):
+    """Few enough in the end, but each one more would have all of them sorted."""
+    dirty(b, [zero_desc(TIB + n % 40000 * 2 * PAGE, PAGE) for n in range(70000)],
+          last=2 * TIB)
     return None
 
 
@@ -895,6 +936,13 @@ def chain_linkage(b):
 def chain_sector_size(b):
     with_pairs(b, LINK, PATH)
     return b.item_off(ITEM_LOGICAL)
+
+
+@recipe(CHAIN, kind="differencing")
+def chain_duplicate(b):
+    """Its own parent: all these images have the DataWriteGuid that LINK is."""
+    with_pairs(b, LINK, ("relative_path", ".\\fault-chain-duplicate.vhdx"))
+    return 0
 
 
 def names(function):

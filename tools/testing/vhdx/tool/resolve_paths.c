@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "fold.h"
 #include "guid.h"
 #include "locator.h"
 #include "resolve.h"
@@ -106,6 +107,8 @@ static void test_case(const char *dir)
 		{ "Base.vhdx", "Base.vhdx" }, { "base.VHDX", "Base.vhdx" },
 		{ "SUB/a.vhdx", "Sub/a.vhdx" }, { "./sub/./A.vhdx", "Sub/a.vhdx" },
 		{ "nothing.vhdx", "nothing.vhdx" }, { "sub/../base.vhdx", "Sub/../Base.vhdx" },
+		{ "SUB/GRÖßE-ДИСК.VHDX", "Sub/Größe-Диск.vhdx" },
+		{ "sub/größe-диск.vhdx", "Sub/Größe-Диск.vhdx" },
 	};
 
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -114,6 +117,33 @@ static void test_case(const char *dir)
 		got = libvhdx_path_case(path);
 		expect(cases[i][0], want, got);
 		free(got);
+	}
+}
+
+/* Letters of one, two, three and four bytes; and what is no letter, or no UTF-8. */
+static void test_names(void)
+{
+	static const struct {
+		const char *a, *b;
+		bool equal;
+	} cases[] = {
+		{ "Base.vhdx", "bASE.VHDX", true }, { "Base", "Base1", false },
+		{ "Base1", "Base", false }, { "", "", true }, { "a[", "A{", false },
+		{ "Ärger", "äRGER", true }, { "Ärger", "Arger", false },
+		{ "ΣΊΣΥΦΟΣ", "σίσυφος", true }, { "ДИСК", "диск", true },
+		{ "ǅ", "ǆ", true }, { "Ⱥ", "ⱥ", true }, { "𐐀", "𐐨", true },
+		{ "磁盘", "磁盘", true }, { "磁盘", "磁碟", false },
+		{ "straße", "STRASSE", false },
+		{ "a\xff", "A\xff", true }, { "a\xff", "a\xfe", false },
+		{ "\xff", BAD, false }, { BAD, BAD, true }, { "\xc3", "\xc3\xa4", false },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		static const char *const words[] = { "another name", "the same" };
+		bool equal = libvhdx_names_equal(cases[i].a, cases[i].b);
+
+		expect(cases[i].a, words[cases[i].equal], words[equal]);
 	}
 }
 
@@ -175,8 +205,10 @@ int main(int argc, char **argv)
 	mkdir(sub, 0700);
 	make_file(dir, "Base.vhdx");
 	make_file(sub, "a.vhdx");
+	make_file(sub, "Größe-Диск.vhdx");
 	test_windows_path();
 	test_utf16();
+	test_names();
 	test_case(dir);
 	test_make(dir);
 	free(dir);

@@ -23,7 +23,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/vhdxctl-test.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
-nr=0 passed=0 failed=0 skipped=0
+nr=0 passed=0 failed=0 skipped=0 deny=
 
 # ktap NAME FUNCTION: one test; it fails by a status other than 0, 4 skips.
 # The function runs in a subshell: what it sets is gone afterwards.
@@ -177,6 +177,8 @@ test_usage()
 	expect 1 "$VHDXCTL" no-such-command
 	expect 1 "$VHDXCTL" list --output NOTHING
 	expect 1 "$VHDXCTL" attach --direct-io=maybe x
+	expect 1 "$VHDXCTL" attach --snapshot -r x
+	says 'excludes --read-only'
 	expect 1 "$VHDXCTL" detach --all x
 	expect 1 "$VHDXCTL" detach /dev/vhdx0p1
 	says partition
@@ -300,9 +302,35 @@ test_create_refusals()
 	[ -L link.vhdx ] || fail "the link was replaced"
 	[ "$(stat -c %a old.vhdx)" = 640 ] || fail "the permissions changed"
 	expect 0 "$VHDXCTL" check old.vhdx
+	if [ "$(id -u)" = 0 ] && chown 1:2 old.vhdx && chmod 4644 old.vhdx; then
+		expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+		[ "$(stat -c %u:%g:%a old.vhdx)" = 1:2:644 ] || fail "the owner changed"
+	fi
 	(umask 027 && "$VHDXCTL" create -s 1M new.vhdx)
 	[ "$(stat -c %a new.vhdx)" = 640 ] || fail "umask does not count"
-	[ "$(find . -name '*.vhdx.*')" = "" ] || fail "temporary files are left"
+	(ulimit -f 2000; expect 1 "$VHDXCTL" create -s 10M bad.vhdx; says 'File too large') || exit
+	[ "$(find . -name '.vhdxctl.*')" = "" ] || fail "temporary files are left"
+	long=$(printf '%0255d' 0)
+	expect 0 "$VHDXCTL" create -s 1M "$long"
+}
+
+# Whoever ends it finds nothing left, or what was there before.
+test_create_signal()
+{
+	"$out/deny_call" allocate true || skip "cannot filter system calls"
+	echo precious >image.vhdx
+	for signal in HUP INT TERM; do
+		# Without fallocate() it writes zeros. A job would ignore SIGINT.
+		env --default-signal "$out/deny_call" allocate \
+			"$VHDXCTL" create --force -t fixed -s 10G image.vhdx &
+		until ls .vhdxctl.* 2>/dev/null; do
+			kill -0 $! || fail "no temporary file"
+		done
+		kill -$signal $!
+		wait $! && fail "it came to an end"
+		[ "$(echo .vhdxctl.*)" = '.vhdxctl.*' ] || fail "a temporary file is left"
+		[ "$(cat image.vhdx)" = precious ] || fail "the old file changed"
+	done
 }
 
 test_create_faults()
@@ -364,6 +392,188 @@ test_create_child()
 	mkdir dir
 	mv gone.vhdx dir/BASE.vhdx
 	expect 0 "$VHDXCTL" info --chain --parent-dir dir child.vhdx
+}
+
+# unopened STATUS FILE COMMAND...: FILE is made a socket, which cannot be opened:
+# that it is refused for what it is shows that nothing was opened before.
+unopened()
+{
+	rm -f "$2"
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$2"
+	want=$1
+	shift 2
+	expect "$want" "$@"
+	says 'regular file'
+}
+
+# To open a device may do something: a watchdog begins to count. What is neither a
+# file nor a block device is not opened at all, and what a locator leads to is
+# opened only if it is a regular file.
+test_open_devices()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	mv base.vhdx elsewhere.vhdx
+	for verb in info dump attach "create -s 1M --force" "create child2.vhdx --parent"; do
+		# shellcheck disable=SC2086 # a command
+		unopened 1 socket "$VHDXCTL" $verb socket
+	done
+	unopened 8 socket "$VHDXCTL" check socket
+	unopened 1 socket "$VHDXCTL" info --chain --parent socket child.vhdx
+	unopened 1 base.vhdx "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	unopened 1 base.vhdx "$VHDXCTL" attach --read-only child.vhdx
+	says 'base.vhdx: is not a regular file$'
+	rm base.vhdx
+	ln -s elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" info --chain child.vhdx
+	rm base.vhdx
+	mknod base.vhdx b 240 0 || skip "cannot make a device node"
+	expect 1 "$VHDXCTL" info --chain child.vhdx
+	says 'base.vhdx: is not a regular file$'
+}
+
+# Files are opened by way of /proc, and without it all the same. ASan needs /proc,
+# so this is for the program that is installed.
+test_open_without_proc()
+{
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	VHDXCTL=$top/build/vhdxctl
+	make -s -C "$top" tools
+	sample image.vhdx
+	without_proc()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' - "$@"
+	}
+	without_proc true || skip "cannot mount over /proc"
+	expect 0 without_proc "$VHDXCTL" info image.vhdx
+	expect 1 without_proc "$VHDXCTL" info /dev/null
+	says 'neither a regular file'
+}
+
+# What a child says of its parent leads to it, or the child is not made.
+test_create_names()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for name in "$(printf 'a\377b')" 'back\slash' "$(printf 'new\nline')" \
+		"$(printf 'c1\302\200')"; do
+		mkdir "$name"
+		for parent in "$name.vhdx" "$name/base.vhdx"; do
+			cp base.vhdx "$parent"
+			expect 1 "$VHDXCTL" create --parent "$parent" child.vhdx
+			says 'cannot be named in child.vhdx: in an image paths are UTF-8'
+			[ ! -e child.vhdx ] || fail "a child was made"
+		done
+	done
+	for name in "$(printf 'a\303\244\360\237\222\276\357\277\275')" ' %41"' 'C:' '..a'; do
+		cp base.vhdx "$name"
+		expect 0 "$VHDXCTL" create --parent "./$name" child.vhdx
+		expect 0 "$VHDXCTL" info --chain child.vhdx
+		rm child.vhdx
+	done
+	# Through a link: the way to the parent begins at the file, not at the link.
+	mkdir -p dir/ectory
+	expect 0 "$VHDXCTL" create -s 1M dir/ectory/child.vhdx
+	ln -s dir/ectory/child.vhdx link.vhdx
+	expect 0 "$VHDXCTL" create --force --parent base.vhdx link.vhdx
+	mkdir moved
+	mv base.vhdx dir moved
+	expect 0 "$VHDXCTL" info --chain --json moved/dir/ectory/child.vhdx
+	[ "$(json said chain 1 found_by)" = relative_path ] || fail "not by relative_path"
+}
+
+# refuse TEXT FILE OPTION...: FILE is not replaced, for that reason, and is unchanged.
+refuse()
+{
+	before=$(sum "$2")
+	text=$1
+	shift
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $deny "$VHDXCTL" create --force "$@"
+	says "$text"
+	[ "$(sum "$1")" = "$before" ] || fail "$1 changed"
+}
+
+# Whatever --force replaces, it is none of the images that the new one is to stand on.
+test_force_chain()
+{
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	for level in "snap base" "top snap"; do
+		expect 0 "$VHDXCTL" create --parent "${level#* }.vhdx" "${level% *}.vhdx"
+	done
+	ln base.vhdx hard.vhdx
+	ln -s base.vhdx soft.vhdx
+	for old in base snap hard soft; do
+		refuse 'a parent of top.vhdx, and cannot be replaced' $old.vhdx --parent top.vhdx
+	done
+	refuse 'is the parent, and cannot be replaced' top.vhdx --parent top.vhdx
+	refuse 'is the parent, and cannot be replaced' soft.vhdx --parent hard.vhdx
+	cp base.vhdx other.vhdx
+	mv base.vhdx elsewhere.vhdx
+	refuse 'may be one of the parents' other.vhdx --parent top.vhdx
+	mv elsewhere.vhdx base.vhdx
+	expect 0 "$VHDXCTL" create --force --parent top.vhdx other.vhdx
+	expect 0 "$VHDXCTL" info --chain --json other.vhdx
+	[ "$(json said depth)" = 4 ] || fail "depth"
+}
+
+# A file in use is not replaced, however it is used, nor one of which nobody can tell.
+test_force_in_use()
+{
+	sample old.vhdx
+	exec 8>>old.vhdx
+	refuse 'has it open for writing' old.vhdx -s 1M
+	exec 8>&-
+	hold read old.vhdx
+	refuse 'in use by another process' old.vhdx -s 1M
+	let_go
+	"$out/deny_call" lock true || skip "cannot filter system calls"
+	deny="$out/deny_call lock"
+	refuse 'cannot be locked, and so may be in use' old.vhdx -s 1M
+	for verb in info check "create new.vhdx --parent"; do
+		# shellcheck disable=SC2086 # commands
+		expect 0 $deny "$VHDXCTL" $verb old.vhdx
+		says 'old.vhdx: warning: cannot be locked'
+	done
+	expect 0 "$VHDXCTL" create --force -s 1M old.vhdx
+}
+
+# The image is in place, and the message says so.
+test_create_unstable()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	expect 1 "$out/deny_call" directory "$VHDXCTL" create -s 1M image.vhdx
+	says 'image.vhdx: was made, but a power cut may undo that'
+	expect 0 "$VHDXCTL" check image.vhdx
+}
+
+# A file that is replaced between being opened and locked is let go: who writes to it
+# would write to what has no name, who replaces it would replace another one.
+test_replaced_meanwhile()
+{
+	"$out/before_lock" 1 true true || skip "cannot trace processes"
+	# LeakSanitizer cannot be traced.
+	export ASAN_OPTIONS=detect_leaks=0
+	for command in "attach image.vhdx" "create --force -s 1M image.vhdx"; do
+		sample image.vhdx
+		expect 0 "$VHDXCTL" create -s 2M new.vhdx
+		before=$(sum new.vhdx)
+		# shellcheck disable=SC2086 # a command
+		expect 1 "$out/before_lock" 1 "mv new.vhdx image.vhdx" "$VHDXCTL" $command
+		says 'image.vhdx: was replaced by another process just now'
+		[ "$(sum image.vhdx)" = "$before" ] || fail "the new file changed"
+		rm image.vhdx
+	done
+	# Child and parent were read; now the child is opened to be merged and deleted.
+	expect 0 "$VHDXCTL" create -s 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx child.vhdx
+	cp child.vhdx new.vhdx
+	expect 1 "$out/before_lock" 7 "mv new.vhdx child.vhdx" \
+		"$VHDXCTL" merge --delete child.vhdx
+	says 'child.vhdx: was replaced by another process just now'
+	[ -e child.vhdx ] || fail "the new file was deleted"
 }
 
 # A chain of three, the root in a folder of its own: base/0.vhdx, 1.vhdx, 2.vhdx.
@@ -874,17 +1084,104 @@ test_no_driver()
 	expect 0 "$VHDXCTL" detach --all
 }
 
+# What is refused before the driver comes into it, and nothing is left behind.
+test_snapshot()
+{
+	[ ! -e /dev/vhdx-control ] || skip "the driver is loaded"
+	sample image.vhdx
+	mkdir dir
+	before=$(sum image.vhdx)
+	expect 1 "$VHDXCTL" attach --snapshot=image.vhdx image.vhdx
+	says 'image.vhdx: exists'
+	expect 1 "$VHDXCTL" attach --snapshot=dir/new.vhdx nothing.vhdx
+	expect 1 "$VHDXCTL" attach --snapshot=nowhere/new.vhdx image.vhdx
+	expect 1 env TMPDIR=nowhere "$VHDXCTL" attach --snapshot image.vhdx
+	says 'nowhere: cannot make a file for the snapshot'
+	for option in --snapshot --snapshot=dir/new.vhdx; do
+		expect 1 env TMPDIR=dir "$VHDXCTL" attach $option image.vhdx
+		says 'modprobe vhdx'
+		[ -z "$(ls dir)" ] || fail "$option: something is left: $(ls dir)"
+		expect 1 env TMPDIR=dir "$VHDXCTL" attach $option --parent image.vhdx image.vhdx
+		says 'image.vhdx has no parent'
+	done
+	[ "$(sum image.vhdx)" = "$before" ] || fail "the image has changed"
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	# shellcheck disable=SC2016 # for the inner shell
+	expect 1 unshare -m sh -c 'mount -t tmpfs -o size=512k none dir && exec "$@"' - \
+		env TMPDIR=dir "$VHDXCTL" attach --snapshot image.vhdx
+	says 'dir: has no room for the snapshot.*TMPDIR'
+}
+
+# An image that may be read only: what root can do, and what others need.
 test_read_only_file()
 {
 	sample image.vhdx
+	chmod 444 image.vhdx
+	as_user=
+	if [ "$(id -u)" = 0 ]; then
+		have setpriv || skip "no setpriv"
+		as_user="setpriv --reuid=65534 --regid=65534 --clear-groups"
+		chmod 755 "$work" .
+		$as_user "$VHDXCTL" --version || skip "others cannot run vhdxctl here"
+	fi
+	# shellcheck disable=SC2086 # a command before the command
+	expect 1 $as_user "$VHDXCTL" attach image.vhdx
+	says 'run vhdxctl as root'
+	# shellcheck disable=SC2086
+	expect 0 $as_user "$VHDXCTL" check image.vhdx
 	chmod 400 image.vhdx
-	[ "$(id -u)" != 0 ] || skip "root may write to any file"
-	expect 1 "$VHDXCTL" attach image.vhdx
-	says '--read-only'
-	expect 0 "$VHDXCTL" check image.vhdx
+	[ "$as_user" ] || return 0
+	# shellcheck disable=SC2086
+	expect 8 $as_user "$VHDXCTL" check image.vhdx
+	says 'image.vhdx: Permission denied'
+	mkdir mnt
+	in_mount()
+	{
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare -m sh -c 'mount --bind . mnt && mount -o remount,ro,bind mnt && exec "$@"' - "$@"
+	}
+	in_mount true || skip "cannot mount"
+	expect 1 in_mount "$VHDXCTL" attach mnt/image.vhdx
+	says 'attach with --read-only'
 }
 
-# A made-up /sys/block with two devices, in a mount namespace of our own.
+# With the folder "block" as /sys/block, in a mount namespace of our own.
+in_namespace()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
+}
+
+# JSON is UTF-8 whatever files are called; tables show what the locale can.
+test_names()
+{
+	name=$(printf 'a\377\303\244\n"\001\\z\360\237\222\276.vhdx')
+	sample "$name"
+	expect 0 "$VHDXCTL" info --json "$name"
+	grep -q '\\ufffd' said || fail "what is no UTF-8 is not replaced"
+	[ "$(json said file)" = "$(printf 'a\357\277\275\303\244\n"\001\\z\360\237\222\276.vhdx')" ] ||
+		fail "name in JSON"
+	expect 0 "$VHDXCTL" check --json "$name"
+	json said file || fail "name in JSON"
+	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
+	mkdir -p block/vhdx0/vhdx
+	echo "$PWD/$name" >block/vhdx0/vhdx/backing_file
+	in_namespace true || skip "cannot mount over /sys/block"
+	for locale in C C.UTF-8 tr_TR.UTF-8; do
+		LC_ALL=$locale in_namespace "$VHDXCTL" list --json -o FILE,DISK-ID >said || fail list
+		case $(json said vhdxdevices 0 file) in
+		*"$(printf 'a\357\277\275\303\244\n')"*) ;;
+		*) fail "name in the list's JSON" ;;
+		esac
+		[ "$(json said vhdxdevices 0 disk-id)" = None ] || fail "key"
+	done
+	LC_ALL=C in_namespace "$VHDXCTL" list -n -o FILE >said
+	says '/a\\xff\\xc3\\xa4\\x0a"\\x01'
+	LC_ALL=C.UTF-8 in_namespace "$VHDXCTL" list -n -o FILE >said
+	says "$(printf '/a\\\\xff\303\244\\\\x0a"\\\\x01')"
+}
+
+# A made-up /sys/block with two devices.
 test_list()
 {
 	unshare -m true 2>/dev/null || skip "cannot make a mount namespace"
@@ -900,11 +1197,6 @@ test_list()
 		echo "$PWD/image $n.vhdx" >block/vhdx$n/vhdx/backing_file
 		: >"image $n.vhdx"
 	done
-	in_namespace()
-	{
-		# shellcheck disable=SC2016 # for the inner shell
-		unshare -m sh -c 'mount --bind block /sys/block && exec "$@"' - "$@"
-	}
 	in_namespace true || skip "cannot mount over /sys/block"
 	expect 0 in_namespace "$VHDXCTL" list
 	says '/dev/vhdx0 .*dynamic .*1G .*write .*32M .*image 0.vhdx'
@@ -919,7 +1211,17 @@ test_list()
 	expect 0 in_namespace "$VHDXCTL" list --raw -n -o +MAJ:MIN /dev/vhdx0
 	says '259:0$'
 	expect 0 in_namespace "$VHDXCTL" list --output-all --json
-	expect 1 in_namespace "$VHDXCTL" list /dev/vhdx5
+	# A snapshot: writes go to a child without a name.
+	echo '/var/tmp/#77 (deleted)' >block/vhdx0/vhdx/backing_file
+	printf '%s\n' "$PWD/image 0.vhdx" /base.vhdx >block/vhdx0/vhdx/parents
+	expect 0 in_namespace "$VHDXCTL" list --json -o FILE /dev/vhdx0
+	[ "$(json said vhdxdevices 0 file)" = "snapshot of $PWD/image 0.vhdx" ] || fail "snapshot"
+	expect 0 in_namespace "$VHDXCTL" list -n -o NAME "image 0.vhdx"
+	[ "$(cat said)" = /dev/vhdx0 ] || fail "by what it is a snapshot of"
+	for name in /dev/vhdx5 /dev/vhdx00 vhdx010 /dev/vhdx /dev/vhdx-1 vhdx4294967296; do
+		expect 1 in_namespace "$VHDXCTL" list $name
+		says "$name: is neither a VHDX device"
+	done
 	expect 1 in_namespace "$VHDXCTL" attach "image 0.vhdx"
 }
 
@@ -946,23 +1248,64 @@ test_completion()
 	[ "$(cat said)" = fixed ] || fail "value: $(cat said)"
 	complete_words list -o BLOCK
 	[ "$(cat said)" = BLOCK-SIZE ] || fail "column: $(cat said)"
+	: >'an image *.vhdx'
+	complete_words attach an
+	[ "$(cat said)" = 'an image *.vhdx' ] || fail "file: $(cat said)"
 }
 
+# One line for each: exit status when the output is lost, and the command.
 test_output_lost()
 {
 	[ -e /dev/full ] || skip "no /dev/full"
 	sample image.vhdx
-	"$VHDXCTL" info image.vhdx >/dev/full && fail "info did not notice"
-	"$VHDXCTL" --help >/dev/full && fail "help did not notice"
-	true
+	while read -r want command; do
+		for lost in full closed; do
+			status=0
+			# shellcheck disable=SC2086 # a command
+			if [ $lost = full ]; then
+				"$VHDXCTL" $command >/dev/full
+			else
+				"$VHDXCTL" $command >&-
+			fi || status=$?
+			[ $status = "$want" ] || fail "exit status $status, not $want: $command"
+		done
+	done <<-EOF
+		1 info image.vhdx
+		1 info --json image.vhdx
+		1 dump --bat image.vhdx
+		1 list --json
+		8 check image.vhdx
+		8 check --json image.vhdx
+		1 --help
+		1 --version
+		1 info --help
+		1 list --help
+		1 create --version
+		8 check --help
+		0 create --force -s 1M new.vhdx
+	EOF
+}
+
+# No image gets the number of a stream that is closed, and what is printed there.
+test_closed_streams()
+{
+	"$out/deny_call" directory true || skip "cannot filter system calls"
+	for closed in '2>&-' '>&- 2>&-' '<&- >&- 2>&-'; do
+		rm -f new.vhdx
+		sh -c "'$out/deny_call' directory '$VHDXCTL' create -s 1M new.vhdx $closed" &&
+			fail "the directory was not denied"
+		expect 0 "$VHDXCTL" check new.vhdx
+		says 'no errors, 0 notes'
+	done
 }
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
-	create_faults create_child overlay_model resolve_paths create_unique check_faults
-	check_goes_on check_trouble foreign_images set_parent set_refusals merge_chains merge_cuts
-	merge_good merge_refusals merge_after merge_progress merge_full
+	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal replaced_meanwhile
+	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	set_parent set_refusals merge_chains merge_cuts merge_good merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
-	no_driver read_only_file list completion output_lost'
+	no_driver snapshot read_only_file list names completion output_lost
+	closed_streams'
 
 echo "KTAP version 1"
 # shellcheck disable=SC2086 # a list
