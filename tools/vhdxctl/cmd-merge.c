@@ -321,17 +321,25 @@ static int merge_all(const struct request *rq, struct chain *chain)
 	return 0;
 }
 
+/* The file that was merged, and no other that has its name by now. */
+static int delete_one(const struct edit *e)
+{
+	if (!path_leads_to(e->path, e->fd))
+		warnx("%s: was replaced by another process, and stays", e->path);
+	else if (unlink(e->path))
+		warn("%s: is merged, but cannot be removed", e->path);
+	else
+		return 0;
+	return -1;
+}
+
 static int delete_merged(const struct chain *chain)
 {
 	int failed = 0;
 	size_t i;
 
-	for (i = 0; i + 1 < chain->nr; i++) {
-		if (!unlink(chain->path[i]))
-			continue;
-		warn("%s: is merged, but cannot be removed", chain->path[i]);
-		failed = -1;
-	}
+	for (i = 0; i + 1 < chain->nr; i++)
+		failed |= delete_one(chain->edit[i]);
 	return failed;
 }
 

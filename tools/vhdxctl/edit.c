@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -49,22 +48,22 @@ static int lock(const char *path, int fd)
 	return -ESTALE;
 }
 
-/* The file, locked; or -1 and a message. */
+/*
+ * The file, locked; or -1 and a message. The path may come from an image. A block
+ * device could not grow.
+ */
 static int open_locked(const char *path)
 {
-	struct stat st;
 	int fd;
 
 	if (!access(path, F_OK) && access(path, W_OK)) {
 		warn("%s: cannot be written to", path);
 		return -1;
 	}
-	fd = open_image_file(path, O_RDWR);
+	fd = open_regular_file(path, O_RDWR);
 	if (fd < 0)
 		return -1;
-	if (!fstat(fd, &st) && !S_ISREG(st.st_mode))
-		warnx("%s: is a block device; only images in regular files can be changed", path);
-	else if (!lock(path, fd))
+	if (!lock(path, fd))
 		return fd;
 	close(fd);
 	return -1;

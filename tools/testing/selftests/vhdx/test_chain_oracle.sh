@@ -54,7 +54,7 @@ merged() {
 
 # chain NAME SECTOR BASE-OPTIONS BLOCK-SIZE...: a child for each further size
 chain() {
-	local name=$1 sector=$2 base=$3 n=0 image
+	local name=$1 sector=$2 base=$3 n=0 image into
 
 	shift 3
 	# shellcheck disable=SC2086  # words
@@ -70,11 +70,10 @@ chain() {
 	reject "$name: a parent is not written to" "*" \
 		sh -c "vhdxctl attach -r $image >/dev/null && vhdxctl attach $WORK/0.vhdx"
 	detach_ours
-	run "$name: merge into the parent" vhdxctl merge "$image"
-	merged "$name: parent" "$WORK/$((n - 1)).vhdx" "$image" "$sector"
-	run "$name: merge into the root" \
-		vhdxctl merge --into "$WORK/0.vhdx" "$WORK/$((n - 1)).vhdx"
-	merged "$name: root" "$WORK/0.vhdx" "$WORK/$((n - 1)).vhdx" "$sector"
+	# A long one into its root, the others into the parent.
+	into=$WORK/$((n > 3 ? 0 : n - 1)).vhdx
+	run "$name: merge" vhdxctl merge --into "$into" "$image"
+	merged "$name: merged" "$into" "$image" "$sector"
 }
 
 # Disks of other sizes: behind the end of a smaller parent are zeros.

@@ -639,7 +639,7 @@ static u32 nr_variants(void)
 	const char *text = getenv("VHDX_CUT_VARIANTS");
 	u32 nr = text ? (u32)strtoul(text, NULL, 0) : 0;
 
-	return (nr ? nr : 1) * (act == do_set ? 16 : 1);
+	return (nr ? nr : 1) * (act == do_set ? 8 : 1);
 }
 
 static int cut_everywhere(int error, u32 variants, u32 *nr)
@@ -670,7 +670,7 @@ int main(int argc, char **argv)
 	new_path = act == do_set ? argv[argc - 1] : NULL;
 	/* What the parent holds before anything happens. */
 	verify(false, false);
-	if (!why && !cut_everywhere(-EIO, nr_variants(), &cuts))
+	if (!why && !cut_everywhere(-EIO, nr_variants(), &cuts) && act != do_log)
 		cut_everywhere(-ENOSPC, 1, &full);
 	if (!why && act == do_merge)
 		cut_everywhere(-EINTR, 1, &stops);

@@ -41,6 +41,8 @@ MERGED |= {
     "bat-moves": ((512, [3 * GIB, 2 * GIB + 512, 200 * GIB], [MIB, MIB, 2 * MIB], 32 * GIB, 1),
                   ("dynamic",)),
 }
+# Chains for power cuts, and of those the ones in which the log alone is looked at, too.
+LOGGED = ("differencing", "dynamic")
 CUT = {
     "differencing": ((512, [4 * MIB] * 3, [MIB, 2 * MIB, MIB], None, None), ("dynamic",)),
     "fixed": ((4096, [3 * MIB, 5 * MIB], [MIB, MIB], None, 0), ("fixed",)),
@@ -161,7 +163,7 @@ def cut_chain(program, name, folder, depth, seed):
     model.write_raw(image, raw)
     image.close()
     failed = 0
-    for what in ("merge", "set", "log") if name == "differencing" else ("merge", "set"):
+    for what in ("merge", "set", "log") if name in LOGGED else ("merge", "set"):
         print(f"{name}, {what}:", flush=True)
         failed += bool(subprocess.run([program, what, seed, raw, *images], check=False).returncode)
     return failed
