@@ -35,7 +35,7 @@ put 30 4
 run "power cut: content of new blocks" has 30 4
 run "power cut: detach" detach
 run "power cut: clean" accepted "$WORK/cut.vhdx"
-# make_zeroed FILE: a sparse image whose log zeroes 256 MiB of it
+# make_zeroed FILE: a sparse image whose log zeroes 64 MiB of it
 make_zeroed() {
 	python3 -c 'import sys
 sys.path.insert(0, sys.argv[1])
@@ -43,7 +43,7 @@ from dirtyimages import start, bat_desc, zero_desc
 from vhdxbuild import Build, MIB
 b = Build()
 log, logged = start(b)
-log.add([zero_desc(b.grow(256 * MIB), 256 * MIB), bat_desc(b, logged)])
+log.add([zero_desc(b.grow(64 * MIB), 64 * MIB), bat_desc(b, logged)])
 b.write(sys.argv[2])' "$IMAGES" "$1"
 }
 
