@@ -146,23 +146,35 @@ static int header_write_slot(struct vhdx_image *img, const struct vhdx_header *h
 	return 0;
 }
 
-static bool header_is_ours(struct vhdx_image *img)
+static bool header_is_ours(const struct vhdx_image *img, const struct vhdx_header *hdr)
 {
 	const struct vhdx_header *cur = &img->hdrs.cur;
-	struct vhdx_finding fd = { };
-	struct vhdx_header hdr;
 
-	return !vhdx_header_decode(page_address(img->header_page), img->hdrs.slot,
-				   &hdr, &fd) &&
-	       hdr.seq == cur->seq && guid_equal(&hdr.log_guid, &cur->log_guid) &&
-	       guid_equal(&hdr.file_write_guid, &cur->file_write_guid) &&
-	       guid_equal(&hdr.data_write_guid, &cur->data_write_guid);
+	return hdr->seq == cur->seq && guid_equal(&hdr->log_guid, &cur->log_guid) &&
+	       guid_equal(&hdr->file_write_guid, &cur->file_write_guid) &&
+	       guid_equal(&hdr->data_write_guid, &cur->data_write_guid);
+}
+
+/* 1: the header in @slot is as we left it, 0: somebody else wrote one, or an errno. */
+static int header_check_slot(struct vhdx_image *img, unsigned int slot)
+{
+	struct vhdx_header hdr;
+	bool valid;
+	int ret;
+
+	ret = vhdx_file_read_page(&img->file, vhdx_header_off(slot), img->header_page);
+	if (ret)
+		return ret;
+	valid = !vhdx_header_decode(page_address(img->header_page), slot, &hdr, NULL);
+	if (slot == img->hdrs.slot)
+		return valid && header_is_ours(img, &hdr);
+	return !valid || hdr.seq <= img->hdrs.cur.seq;
 }
 
 /*
- * Whoever opens an image for writing begins with a new header, and another
- * file that was copied into this one has its own. Then what we have in memory
- * is about an image that is not there any more.
+ * Whoever opens an image for writing begins with a new header, in the slot that is
+ * not current; and another file that was copied into this one has its own. Then
+ * what we have in memory is about an image that is not there any more.
  */
 static int headers_check(struct vhdx_image *img)
 {
@@ -171,10 +183,11 @@ static int headers_check(struct vhdx_image *img)
 	lockdep_assert_held(&img->header_lock);
 	if (vhdx_image_mode(img) != VHDX_MODE_WRITE)
 		return -EIO;
-	ret = vhdx_file_read_page(&img->file, vhdx_header_off(img->hdrs.slot),
-				  img->header_page);
-	if (ret || header_is_ours(img))
-		return ret;
+	ret = header_check_slot(img, img->hdrs.slot);
+	if (ret > 0)
+		ret = header_check_slot(img, !img->hdrs.slot);
+	if (ret)
+		return min(ret, 0);
 	vhdx_image_fail(img, VHDX_MODE_READ_ONLY, -ESTALE,
 			"somebody else has written to the image file");
 	return -ESTALE;

@@ -122,9 +122,10 @@ void vhdx_image_bad_entry(struct vhdx_image *img, const struct vhdx_finding *fd)
 void vhdx_image_report(struct vhdx_image *img, const struct vhdx_finding *fd);
 
 /*
- * Is the current header still the one that we wrote or found? -ESTALE if not:
- * then somebody else has written to the file, and the image is read-only. -EIO
- * if it was before. Reads one page; takes the header lock.
+ * Is the current header still the one that we wrote or found, and the other slot
+ * none that is newer? -ESTALE if not: then somebody else has written to the file,
+ * and the image is read-only. -EIO if it was before. Reads both slots, one page
+ * each; takes the header lock.
  */
 int vhdx_image_check_headers(struct vhdx_image *img);
 

@@ -119,6 +119,36 @@ truncate -s "$(file_size "$WORK/a.vhdx")" "$WORK/other.vhdx"
 dd if="$WORK/other.vhdx" of="$WORK/a.vhdx" bs=1M conv=notrunc status=none
 refused "copied over, log in use" "$WORK/other.vhdx" vhdxctl detach "$DEV"
 
+# foreign_header FILE: what the next writer does first: a newer header in the slot
+# that is not current, with a FileWriteGuid of its own
+foreign_header() {
+	python3 -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from vhdxbuild import seal
+from vhdxmodel import HEADER_OFFS, PAGE
+with open(sys.argv[2], "rb+", buffering=0) as image:
+    def header(off):
+        image.seek(off)
+        return image.read(PAGE)
+    other, current = sorted(HEADER_OFFS, key=lambda off: header(off)[8:16][::-1])
+    raw = header(current)
+    number = int.from_bytes(raw[8:16], "little") + 1
+    image.seek(other)
+    image.write(seal(raw[:8] + number.to_bytes(8, "little") + b"somebody else is" + raw[32:]))
+' "$IMAGES" "$1"
+}
+
+for option in --direct-io=off --direct-io=auto; do
+	fresh $option && foreign_header "$WORK/a.vhdx" || exit 1
+	cp "$WORK/a.vhdx" "$WORK/b.vhdx"
+	refused "$option: a newer header in the other slot, log in use" "$WORK/b.vhdx" \
+		vhdxctl detach "$DEV"
+	fresh $option && detach && attach $option "$WORK/a.vhdx" &&
+		foreign_header "$WORK/a.vhdx" || exit 1
+	cp "$WORK/a.vhdx" "$WORK/b.vhdx"
+	refused "$option: a newer header in the other slot" "$WORK/b.vhdx" put 30 1
+done
+
 # A tool that ignores locks opens the image, as qemu-io with locking=off does.
 if have qemu-io; then
 	fresh && detach && attach "$WORK/a.vhdx" || exit 1
