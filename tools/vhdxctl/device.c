@@ -156,9 +156,26 @@ int device_number(const char *name)
 	return n == -1 ? -ENOENT : n;
 }
 
+/* A path as sysfs shows it, where a newline is "\012"; in place. NULL stays NULL. */
+static char *unescape(char *path)
+{
+	char *from, *to;
+	unsigned int c;
+
+	for (from = to = path; from && *from; *to++ = *from++) {
+		if (*from == '\\' && sscanf(from + 1, "%3o", &c) == 1) {
+			from += 3;
+			*from = (char)c;
+		}
+	}
+	if (to)
+		*to = '\0';
+	return path;
+}
+
 bool device_is_backed_by(int number, const char *path)
 {
-	char *file = device_attr(number, "vhdx/backing_file");
+	char *file = unescape(device_attr(number, "vhdx/backing_file"));
 	struct stat a, b;
 	bool same;
 

@@ -4,7 +4,10 @@
  */
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/limits.h>
+#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/string_helpers.h>
 #include <linux/sysfs.h>
 #include <linux/uuid.h>
 
@@ -25,19 +28,33 @@ static struct vhdx_image *to_leaf(struct device *dev)
 	return vhdx_device_leaf(to_device(dev));
 }
 
+/* Ends a list that a page has no room for; no path is like that. */
+static const char and_more[] = "...\n";
+
+/* A newline in @path is written as in /proc/mounts; and one behind it. */
+static ssize_t emit_escaped(const char *path, char *buf, size_t size)
+{
+	size_t len = string_escape_str(path, buf, size, ESCAPE_OCTAL, "\n\\");
+
+	if (len >= size)
+		return -ENAMETOOLONG;
+	buf[len++] = '\n';
+	return len;
+}
+
 /* Path of an image, as seen from the root of whoever reads, and a newline. */
 static ssize_t emit_path(struct vhdx_image *img, char *buf, size_t size)
 {
-	char *path = file_path(vhdx_image_file(img)->filp, buf, size - 1);
-	size_t len;
+	char *room = kmalloc(PATH_MAX, GFP_KERNEL);
+	ssize_t ret;
+	char *path;
 
-	if (IS_ERR(path))
-		return PTR_ERR(path);
-	len = strlen(path);
-	memmove(buf, path, len);
-	buf[len++] = '\n';
-	buf[len] = '\0';
-	return len;
+	if (!room)
+		return -ENOMEM;
+	path = file_path(vhdx_image_file(img)->filp, room, PATH_MAX);
+	ret = IS_ERR(path) ? PTR_ERR(path) : emit_escaped(path, buf, size);
+	kfree(room);
+	return ret;
 }
 
 static ssize_t backing_file_show(struct device *dev, struct device_attribute *attr,
@@ -55,9 +72,10 @@ static ssize_t parents_show(struct device *dev, struct device_attribute *attr,
 	unsigned int i;
 
 	for (i = 1; i < vhdx_chain_depth(chain); i++) {
-		ret = emit_path(vhdx_chain_image(chain, i), buf + len, PAGE_SIZE - len);
+		ret = emit_path(vhdx_chain_image(chain, i), buf + len,
+				PAGE_SIZE - strlen(and_more) - len);
 		if (ret == -ENAMETOOLONG && len)
-			break;	/* as many as a page holds */
+			return len + sysfs_emit_at(buf, len, and_more);
 		if (ret < 0)
 			return ret;
 		len += ret;

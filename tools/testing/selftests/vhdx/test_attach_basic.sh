@@ -46,4 +46,11 @@ equal "logical sector 4096" 4096 "$(queue logical_block_size)"
 reject "a write is refused" "" dd if=/dev/zero of="$DEV" bs=4096 count=1 oflag=direct
 run "detach by file name" vhdxctl detach "$WORK/b.vhdx"
 equal "the file is as before" "$before" "$(model --sum "$WORK/b.vhdx")"
+
+# A path of two lines, and a backslash.
+odd=$WORK/two$'\n'lines\\.vhdx
+create "$odd" 16M && attach "$odd" || exit 1
+equal "a newline in the path" "$WORK/two\\012lines\\134.vhdx" "$(attr backing_file)"
+run "a newline in the path: list has one line for it" test "$(vhdxctl list -n | wc -l)" = 1
+run "a newline in the path: detach by file name" vhdxctl detach "$odd"
 finish

@@ -94,6 +94,14 @@ equal "depth" 64 "$(attr depth)"
 equal "parents" "$WORK/62.vhdx" "$(attr parents | head -n 1)"
 equal "all of them" 63 "$(attr parents | wc -l)"
 detach
+long=$WORK/$(printf '%0200d' 0)
+mkdir "$long" && mount --bind "$WORK" "$long"
+run "long paths: attach" attach -r "$long/63.vhdx"
+equal "long paths: the first" "$long/62.vhdx" "$(attr parents | head -n 1)"
+run "long paths: a page of them" test "$(attr parents | wc -l)" -ge 15
+run "long paths: each is whole" test -z "$(attr parents | sed '$d' | grep -v "^$long/[0-9]*\.vhdx$")"
+equal "long paths: there are more" "..." "$(attr parents | tail -n 1)"
+detach && umount "$long"
 reject "65 images" "longer than 64 images" vhdxctl attach -r 64.vhdx
 mapfile -t all < <(printf '%d.vhdx\n' {64..0})
 reject "65 images, the driver" "EINVAL" "$TOP/chain.py" attach "${all[@]}"
