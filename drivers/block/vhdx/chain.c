@@ -112,6 +112,20 @@ static u32 chain_len(const struct vhdx_geometry *geo, u64 pos, u32 len)
 }
 
 /*
+ * An image whose metadata is not to be trusted takes the disk with it: where it was
+ * to answer nobody can, and what was read through it before may have been wrong. It
+ * shows in the leaf, which is what the device looks at. Whoever reads finds it, so
+ * that an image need not know who has it as a parent. Never sleeps.
+ */
+static int chain_check_failed(struct vhdx_chain *chain, struct vhdx_image *img, int err)
+{
+	if (vhdx_image_mode(img) == VHDX_MODE_FAILED)
+		vhdx_image_fail(vhdx_chain_leaf(chain), VHDX_MODE_FAILED, err,
+				"a parent has failed");
+	return err;
+}
+
+/*
  * Down the chain until an image says something; what it says holds for no more
  * than every image above it was asked for. Behind the end of an image there are
  * zeros, and what is below it does not show through.
@@ -128,14 +142,14 @@ int vhdx_chain_map_read(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 	for (i = 0; extent->kind == VHDX_EXTENT_PARENT && i < chain->nr; i++) {
 		img = chain->images[i];
 		if (unlikely(vhdx_image_mode(img) == VHDX_MODE_FAILED))
-			return -EIO;
+			return chain_check_failed(chain, img, -EIO);
 		in_image = chain_len(vhdx_image_geometry(img), pos, extent->len);
 		if (!in_image)
 			break;
 		extent->len = in_image;
 		ret = vhdx_image_map(img, pos, nowait, extent);
-		if (ret)
-			return ret;
+		if (unlikely(ret))
+			return chain_check_failed(chain, img, ret);
 	}
 	if (extent->kind == VHDX_EXTENT_PARENT)
 		extent->kind = VHDX_EXTENT_ZERO;

@@ -39,7 +39,8 @@ struct vhdx_image *vhdx_chain_image(struct vhdx_chain *chain, unsigned int i);
  * Find what answers a read of [@pos, @pos + @len), which lies in one payload
  * block of the leaf: DATA or ZERO, for the first @extent->len bytes. With
  * @nowait -EAGAIN when metadata must be read first; without it may sleep.
- * -EUCLEAN and a message when the metadata is found to be damaged.
+ * -EUCLEAN and a message when the metadata is found to be damaged. When a parent
+ * has failed the leaf does, too.
  */
 int vhdx_chain_map_read(struct vhdx_chain *chain, u64 pos, u32 len, bool nowait,
 			struct vhdx_extent *extent);

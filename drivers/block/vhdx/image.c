@@ -52,8 +52,8 @@ void vhdx_image_fail(struct vhdx_image *img, enum vhdx_mode mode, int err,
 		if (old >= (int)mode)
 			return;
 	} while (!atomic_try_cmpxchg(&img->mode, &old, mode));
-	pr_err("%s: %s (error %d); the device is %s from now on\n", img->name,
-	       what, err, vhdx_mode_name(mode));
+	pr_err("%s: %s (error %d); the %s is %s from now on\n", img->name, what, err,
+	       img->mode_changed ? "device" : "image", vhdx_mode_name(mode));
 	if (img->mode_changed)
 		img->mode_changed(img->mode_data);
 }

@@ -161,12 +161,18 @@ else
 	skip "a tool without locks writes" "qemu-io is not installed"
 fi
 
+# spoil FILE PAGE: garbage in one page of the BAT
+spoil() {
+	local bat
+
+	bat=$(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import vhdxmodel
+print(vhdxmodel.Image(sys.argv[2]).bat_off)' "$IMAGES" "$1") || return
+	head -c 4096 /dev/zero | tr '\0' '\377' |
+		dd of="$1" bs=4096 seek=$((bat / 4096 + $2)) conv=notrunc status=none
+}
+
 # Garbage in the BAT, which the driver looks at again when it has forgotten it.
-fresh && detach && attach "$WORK/a.vhdx" || exit 1
-bat=$(python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); import vhdxmodel
-print(vhdxmodel.Image(sys.argv[2]).bat_off)' "$IMAGES" "$WORK/a.vhdx") || exit 1
-head -c 4096 /dev/zero | tr '\0' '\377' |
-	dd of="$WORK/a.vhdx" bs=4096 seek=$((bat / 4096)) conv=notrunc status=none
+fresh && detach && attach "$WORK/a.vhdx" && spoil "$WORK/a.vhdx" 0 || exit 1
 # Pages that were used get a second round.
 for _ in 1 2 3 4 5 6 7 8; do
 	(($(attr metadata_pages) == 0)) || echo 2 >/proc/sys/vm/drop_caches
@@ -178,4 +184,23 @@ run "garbage: the kernel's log names it" dmesg_has "bat-"
 reject "garbage: a write fails" "Input/output error" put 0 1
 comment "detach: $(vhdxctl detach "$DEV" 2>&1)"
 reject "garbage: not attached again" "bat-" vhdxctl attach "$WORK/a.vhdx"
+
+# The same in a parent, in a page that nobody has read yet. The device that reads
+# through it fails as a whole.
+create "$WORK/base.vhdx" 4G --block-size 1M && attach "$WORK/base.vhdx" && put 0 4 &&
+	put 1000 4 && detach && vhdxctl create --parent "$WORK/base.vhdx" "$WORK/child.vhdx" &&
+	attach "$WORK/child.vhdx" && put 2 1 && spoil "$WORK/base.vhdx" 1 || exit 1
+mark
+run "parent: what is in order" cmp -n $((2 * MIB)) "$DEV" "$WORK/data"
+equal "parent: mode" write "$(attr mode)"
+lost 1000 "parent: garbage: a read fails"
+run "parent: garbage: the kernel's log names it" dmesg_has "bat-"
+equal "parent: garbage: mode" failed "$(attr mode)"
+equal "parent: garbage: it is said once" 1 \
+	"$(dmesg_since_mark | grep -c "the device is failed from now on")"
+lost 0 "parent: garbage: nothing is read"
+reject "parent: garbage: nothing is written" "Input/output error" put 2 1
+equal "parent: garbage: read-only for all" 1 "$(blockdev --getro "$DEV")"
+reject "parent: garbage: detach tells" "*" vhdxctl detach "$DEV"
+reject "parent: garbage: not attached again" "bat-" vhdxctl attach "$WORK/child.vhdx"
 finish
