@@ -307,8 +307,9 @@ static int image_read_headers(struct vhdx_image *img, struct vhdx_finding *fd)
 	u8 *buf;
 	int ret;
 
-	if (size < VHDX_HEADER_SECTION_SIZE)
-		return vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_SMALL, 0, size);
+	ret = vhdx_file_size_check(size, fd);
+	if (ret)
+		return ret;
 	buf = kmalloc(2 * VHDX_HEADER_SIZE, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;

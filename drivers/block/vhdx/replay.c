@@ -112,7 +112,7 @@ int vhdx_replay_to_memory(struct vhdx_image *img,
 	}
 	vhdx_overlay_finish(ov);
 	img->overlay = ov;
-	img->overlay_size = max(img->file.cur_size, seq->last_off);
+	img->overlay_size = max(img->file.cur_size, seq->end);
 	return 0;
 }
 

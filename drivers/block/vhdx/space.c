@@ -14,8 +14,6 @@
 #include "space.h"
 
 #define SPACE_STEP		SZ_64M
-/* No file of ours is that large; the scan's map of it would be 32 MiB. */
-#define SPACE_FILE_MAX		(1ULL << 48)
 #define SCAN_BUF		SZ_64K
 #define SCAN_ENTRIES		(SCAN_BUF / sizeof(__le64))
 
@@ -153,8 +151,6 @@ int vhdx_space_scan(struct vhdx_space *space, u64 budget, struct vhdx_finding *f
 	u64 size = vhdx_image_size(img);
 	int ret;
 
-	if (size > SPACE_FILE_MAX)
-		return -EFBIG;
 	ret = scan_alloc(space, size);
 	if (ret)
 		return ret;
@@ -211,9 +207,12 @@ static int space_grow(struct vhdx_space *space, u64 end)
 	ret = space_check_size(space);
 	if (ret)
 		return ret;
-	ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT) + SPACE_STEP);
+	end = round_up(end, VHDX_UNIT);
+	if (end > VHDX_FILE_MAX)
+		return -EFBIG;	/* nobody could open it again */
+	ret = vhdx_file_resize(file, min(end + SPACE_STEP, VHDX_FILE_MAX));
 	if (ret)
-		ret = vhdx_file_resize(file, round_up(end, VHDX_UNIT));
+		ret = vhdx_file_resize(file, end);
 	if (!ret)
 		space->grown = true;
 	return ret;

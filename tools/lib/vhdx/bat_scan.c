@@ -119,11 +119,16 @@ u64 libvhdx_bat_scan_unused(const struct libvhdx_image *img,
 	u64 i;
 
 	*first = 0;
-	for (i = 0; i < units; i++) {
-		if (scan->map[i / 8] & (1U << (i % 8)))
+	for (i = 0; i < units; i += 8) {
+		u8 used = scan->map[i / 8];
+
+		if (units - i < 8)
+			used |= 0xff << (units - i);
+		if (used == 0xff)
 			continue;
-		if (!nr++)
-			*first = i << VHDX_UNIT_SHIFT;
+		if (!nr)
+			*first = (i + __builtin_ctz(~used)) << VHDX_UNIT_SHIFT;
+		nr += 8 - __builtin_popcount(used);
 	}
 	return nr;
 }

@@ -61,10 +61,10 @@ void libvhdx_image_close(struct libvhdx_image *img)
 static int load_file_id(struct libvhdx_image *img, struct vhdx_finding *fd)
 {
 	struct vhdx_raw_file_id id;
-	int err;
+	int err = (int)vhdx_file_size_check(img->raw.size, fd);
 
-	if (img->raw.size < VHDX_HEADER_SECTION_SIZE)
-		return (int)vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_SMALL, 0, img->raw.size);
+	if (err)
+		return err;
 	err = img->raw.read(&img->raw, VHDX_FILE_ID_OFF, &id, sizeof(id));
 	if (err)
 		return err;
@@ -126,10 +126,8 @@ static int replay_log(struct libvhdx_image *img, struct vhdx_log_slot *slots,
 		err = libvhdx_overlay_seal(&img->overlay);
 	if (err)
 		return err;
-	if (img->seq.last_off > img->src.size)
-		img->src.size = img->seq.last_off;
-	if (img->overlay.end > img->src.size)
-		img->src.size = img->overlay.end;
+	if (img->seq.end > img->src.size)
+		img->src.size = img->seq.end;
 	return 0;
 }
 

@@ -47,8 +47,6 @@ static int add(struct libvhdx_overlay *ov, u64 off, u64 len, u8 *data)
 		.order	= ov->nr_written,
 	};
 	ov->nr_written++;
-	if (data && off + len > ov->end)
-		ov->end = off + len;
 	return 0;
 }
 

@@ -28,8 +28,6 @@ struct libvhdx_overlay_piece;
  * @bytes: memory they take
  * @pieces: after sealing: disjoint, in the order of their offsets
  * @nr_pieces: number of them
- * @end: file offset behind the last byte of data that came in; zeros do not
- *	count, since what lies behind the end of a file is zero anyway
  */
 struct libvhdx_overlay {
 	struct vhdx_sink		sink;
@@ -39,7 +37,6 @@ struct libvhdx_overlay {
 	u64				bytes;
 	struct libvhdx_overlay_piece	*pieces;
 	size_t				nr_pieces;
-	u64				end;
 };
 
 void libvhdx_overlay_init(struct libvhdx_overlay *ov);

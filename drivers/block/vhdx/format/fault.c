@@ -12,6 +12,7 @@
 static const char * const fault_names[] = {
 	[VHDX_FAULT_NONE] = "none",
 	[VHDX_FAULT_FILE_TOO_SMALL] = "file-too-small",
+	[VHDX_FAULT_FILE_TOO_LARGE] = "file-too-large",
 	[VHDX_FAULT_FILE_ID_SIGNATURE] = "file-id-signature",
 	[VHDX_FAULT_HEADER_SIGNATURE] = "header-signature",
 	[VHDX_FAULT_HEADER_CHECKSUM] = "header-checksum",
@@ -27,6 +28,7 @@ static const char * const fault_names[] = {
 	[VHDX_FAULT_LOG_NO_SEQUENCE] = "log-no-sequence",
 	[VHDX_FAULT_LOG_TRUNCATED] = "log-truncated",
 	[VHDX_FAULT_LOG_LAST_OFFSET] = "log-last-offset",
+	[VHDX_FAULT_LOG_TARGET_BEYOND] = "log-target-beyond",
 	[VHDX_FAULT_LOG_TOO_COMPLEX] = "log-too-complex",
 	[VHDX_FAULT_LOG_ENTRY_ALIGNMENT] = "log-entry-alignment",
 	[VHDX_FAULT_LOG_ENTRY_SIGNATURE] = "log-entry-signature",

@@ -18,6 +18,7 @@
  */
 #define VHDX_FAULTS(X) \
 X(FILE_TOO_SMALL,	EINVAL,	"the file is smaller than 1 MiB and cannot be a VHDX file") \
+X(FILE_TOO_LARGE,	EOPNOTSUPP, "the file is larger than 256 TiB") \
 X(FILE_ID_SIGNATURE,	EINVAL,	"the file does not begin with the VHDX file identifier") \
 X(HEADER_SIGNATURE,	EUCLEAN, "the header does not begin with 'head'") \
 X(HEADER_CHECKSUM,	EUCLEAN, "the header's checksum does not match its content") \
@@ -32,7 +33,8 @@ X(HEADER_LOG_LENGTH,	EOPNOTSUPP, "the log is longer than 1 GiB") \
 X(HEADER_LOG_MISSING,	EUCLEAN, "LogGuid is set but the log has no length") \
 X(LOG_NO_SEQUENCE,	EUCLEAN, "LogGuid is set but the log holds no valid sequence of entries") \
 X(LOG_TRUNCATED,	EUCLEAN, "the file is shorter than the log says it was: it has been truncated") \
-X(LOG_LAST_OFFSET,	EUCLEAN, "the log's LastFileOffset is beyond the largest possible file") \
+X(LOG_LAST_OFFSET,	EUCLEAN, "the log's LastFileOffset is beyond 256 TiB, the largest file") \
+X(LOG_TARGET_BEYOND,	EUCLEAN, "a log entry writes beyond the end of the file and every LastFileOffset") \
 X(LOG_TOO_COMPLEX,	EOPNOTSUPP, "the log needs too much memory to be replayed in memory") \
 X(LOG_ENTRY_ALIGNMENT,	EUCLEAN, "a log entry does not begin on a 4 KiB boundary of the log") \
 X(LOG_ENTRY_SIGNATURE,	EUCLEAN, "a log entry does not begin with 'loge'") \

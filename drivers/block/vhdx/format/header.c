@@ -16,6 +16,15 @@ u64 vhdx_header_off(unsigned int slot)
 	return slot ? VHDX_HEADER2_OFF : VHDX_HEADER1_OFF;
 }
 
+enum vhdx_fault vhdx_file_size_check(u64 size, struct vhdx_finding *fd)
+{
+	if (size < VHDX_HEADER_SECTION_SIZE)
+		return vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_SMALL, 0, size);
+	if (size > VHDX_FILE_MAX)
+		return vhdx_fault_at(fd, VHDX_FAULT_FILE_TOO_LARGE, 0, size);
+	return VHDX_FAULT_NONE;
+}
+
 enum vhdx_fault vhdx_file_id_check(const void *buf, struct vhdx_finding *fd)
 {
 	__le64 raw;

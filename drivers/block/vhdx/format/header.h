@@ -40,6 +40,12 @@ struct vhdx_headers {
 /* File offset of header slot 0 or 1. */
 u64 vhdx_header_off(unsigned int slot);
 
+/*
+ * A file of @size bytes: can it be an image at all? FILE_TOO_SMALL, or
+ * FILE_TOO_LARGE: what looks at each MiB of a file has an end.
+ */
+enum vhdx_fault vhdx_file_size_check(u64 size, struct vhdx_finding *fd);
+
 /* Check the identifier at file offset 0; @buf holds at least 8 bytes. */
 enum vhdx_fault vhdx_file_id_check(const void *buf, struct vhdx_finding *fd);
 

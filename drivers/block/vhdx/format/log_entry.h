@@ -44,6 +44,7 @@ struct vhdx_log_entry {
 	u32	tail;		/* log offset of the oldest entry needed */
 	u32	nr_desc;
 	u32	desc_len;	/* bytes of the descriptor area */
+	u64	target_end;	/* end of the last target, by vhdx_log_entry_verify() */
 };
 
 struct vhdx_log_desc {

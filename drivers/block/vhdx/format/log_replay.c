@@ -23,6 +23,7 @@
  * @src: where the log is
  * @area: the ring
  * @sink: where the content goes
+ * @limit: no target ends behind it
  * @entry: the entry, verified
  * @pos: its log offset
  * @data: window over its data sectors
@@ -36,6 +37,7 @@ struct apply {
 	const struct vhdx_source	*src;
 	const struct vhdx_log_area	*area;
 	struct vhdx_sink		*sink;
+	u64				limit;
 	struct vhdx_log_entry		entry;
 	u32				pos;
 	u8				*data;
@@ -141,6 +143,9 @@ static int apply_verify(struct apply *a, u64 seq, struct vhdx_finding *fd)
 	ret = vhdx_log_entry_verify(a->src, a->area, a->pos, a->data, &a->entry, fd);
 	if (ret)
 		return ret;
+	if (a->entry.target_end > a->limit)
+		return vhdx_fault_at(fd, VHDX_FAULT_LOG_TARGET_BEYOND, a->area->off + a->pos,
+				     a->entry.target_end);
 	if (a->entry.seq != seq)
 		return vhdx_fault_at(fd, VHDX_FAULT_LOG_ENTRY_SEQUENCE,
 				     a->area->off + a->pos +
@@ -159,6 +164,7 @@ int vhdx_log_replay(const struct vhdx_source *src,
 		.src = src,
 		.area = area,
 		.sink = sink,
+		.limit = seq->end > src->size ? seq->end : src->size,
 		.pos = seq->tail,
 		.data = scratch,
 		.descs = (u8 *)scratch + DATA_WINDOW,

@@ -33,9 +33,10 @@ struct vhdx_log_replay {
 
 /*
  * Apply the entries of @seq in order to @sink. Every entry is checked again
- * as it is read: the file may have changed since the scan. @scratch is
- * VHDX_LOG_REPLAY_SCRATCH bytes. Growing the file to seq->last_off, flushing
- * and clearing the LogGuid are the caller's, in this order.
+ * as it is read: the file may have changed since the scan. Nothing goes to the
+ * sink from beyond the file's end and seq->end. @scratch is VHDX_LOG_REPLAY_SCRATCH
+ * bytes. Growing the file to seq->end, before or after, then flushing and clearing
+ * the LogGuid are the caller's.
  *
  * Returns 0, a negative errno of source or sink, or a positive fault.
  */

@@ -20,7 +20,6 @@
 #include "source.h"
 
 #define WINDOW		(VHDX_LOG_SCAN_SCRATCH / 2)
-#define LAST_OFF_MAX	(1ULL << 62)
 #define NO_SLOT		(~0U)
 
 int vhdx_log_read(const struct vhdx_source *src, const struct vhdx_log_area *area,
@@ -75,6 +74,8 @@ static enum vhdx_fault walk_descs(struct walk *w, const u8 *sector,
 			return fault;
 		w->nr_desc++;
 		w->nr_data += !desc.zero;
+		if (desc.len && desc.off + desc.len > w->entry.target_end)
+			w->entry.target_end = desc.off + desc.len;
 	}
 	return VHDX_FAULT_NONE;
 }
@@ -182,6 +183,7 @@ static int scan_candidate(const struct vhdx_source *src,
 		.seq = entry.seq,
 		.flushed_off = entry.flushed_off,
 		.last_off = entry.last_off,
+		.target_end = entry.target_end,
 		.pos = pos,
 		.len = entry.len,
 		.tail = entry.tail,
@@ -324,6 +326,35 @@ static void sequence_fill(const struct vhdx_log_area *area,
 	}
 }
 
+static u64 round_up_unit(u64 off)
+{
+	return (off + VHDX_UNIT - 1) & ~(u64)(VHDX_UNIT - 1);
+}
+
+/* Targets against file and LastFileOffsets; what they make of the file's end. */
+static enum vhdx_fault sequence_check_targets(const struct vhdx_log_area *area, u64 size,
+					      const struct vhdx_log_slot *slots,
+					      const struct run *run,
+					      struct vhdx_log_sequence *seq,
+					      struct vhdx_finding *fd)
+{
+	u64 limit = size;
+	u32 i;
+
+	for (i = run->tail; i != NO_SLOT; i = slots[i].next)
+		if (slots[i].last_off <= VHDX_FILE_MAX && slots[i].last_off > limit)
+			limit = round_up_unit(slots[i].last_off);
+	seq->end = seq->last_off;
+	for (i = run->tail; i != NO_SLOT; i = slots[i].next) {
+		if (slots[i].target_end > limit)
+			return vhdx_fault_at(fd, VHDX_FAULT_LOG_TARGET_BEYOND,
+					     area->off + slots[i].pos, slots[i].target_end);
+		if (slots[i].target_end > size && slots[i].target_end > seq->end)
+			seq->end = round_up_unit(slots[i].target_end);
+	}
+	return VHDX_FAULT_NONE;
+}
+
 static enum vhdx_fault sequence_check(const struct vhdx_log_area *area, u64 size,
 				      struct vhdx_log_sequence *seq,
 				      struct vhdx_finding *fd)
@@ -335,12 +366,12 @@ static enum vhdx_fault sequence_check(const struct vhdx_log_area *area, u64 size
 				     off + offsetof(struct vhdx_raw_log_entry,
 						    flushed_file_offset),
 				     seq->flushed_off);
-	if (seq->last_off > LAST_OFF_MAX)
+	if (seq->last_off > VHDX_FILE_MAX)
 		return vhdx_fault_at(fd, VHDX_FAULT_LOG_LAST_OFFSET,
 				     off + offsetof(struct vhdx_raw_log_entry,
 						    last_file_offset),
 				     seq->last_off);
-	seq->last_off = (seq->last_off + VHDX_UNIT - 1) & ~(u64)(VHDX_UNIT - 1);
+	seq->last_off = round_up_unit(seq->last_off);
 	return VHDX_FAULT_NONE;
 }
 
@@ -365,5 +396,8 @@ int vhdx_log_scan(const struct vhdx_source *src, const struct vhdx_log_area *are
 	if (!find_best(slots, nr, &best))
 		return vhdx_fault_at(fd, VHDX_FAULT_LOG_NO_SEQUENCE, area->off, nr);
 	sequence_fill(area, slots, &best, seq);
-	return sequence_check(area, src->size, seq, fd);
+	ret = sequence_check(area, src->size, seq, fd);
+	if (ret)
+		return ret;
+	return sequence_check_targets(area, src->size, slots, &best, seq, fd);
 }

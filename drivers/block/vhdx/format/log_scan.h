@@ -23,6 +23,7 @@ struct vhdx_source;
  * @seq: SequenceNumber
  * @flushed_off: FlushedFileOffset
  * @last_off: LastFileOffset
+ * @target_end: file offset behind the last target
  * @pos: log offset in bytes
  * @len: EntryLength
  * @tail: Tail
@@ -34,6 +35,7 @@ struct vhdx_log_slot {
 	u64	seq;
 	u64	flushed_off;
 	u64	last_off;
+	u64	target_end;
 	u32	pos;
 	u32	len;
 	u32	tail;
@@ -53,6 +55,8 @@ struct vhdx_log_slot {
  * @head_seq: sequence number of the last entry
  * @flushed_off: the head's FlushedFileOffset
  * @last_off: the head's LastFileOffset, rounded up to 1 MiB
+ * @end: a file that is shorter has this size once it was replayed: LastFileOffset,
+ *	and the end of targets behind it, a multiple of 1 MiB, at most VHDX_FILE_MAX
  */
 struct vhdx_log_sequence {
 	u32	tail;
@@ -64,6 +68,7 @@ struct vhdx_log_sequence {
 	u64	head_seq;
 	u64	flushed_off;
 	u64	last_off;
+	u64	end;
 };
 
 /* How many slots and how much scratch a scan needs, in bytes. */
@@ -89,8 +94,14 @@ int vhdx_log_entry_verify(const struct vhdx_source *src,
  * bytes. Fills @seq and, if @nr_valid is not NULL, the number of entries that
  * are valid by themselves. Compares FlushedFileOffset with src->size.
  *
+ * Targets lie in the file or below the LastFileOffset of some entry that is to be
+ * applied: LastFileOffset is where "all allocated file structures fit", and what
+ * is logged is such a structure. It may have become smaller since, when the file
+ * was about to be cut.
+ *
  * Returns 0, a negative errno of the source, or a positive fault:
- * LOG_NO_SEQUENCE, LOG_TRUNCATED, LOG_LAST_OFFSET. May sleep in the source.
+ * LOG_NO_SEQUENCE, LOG_TRUNCATED, LOG_LAST_OFFSET, LOG_TARGET_BEYOND. May sleep in
+ * the source.
  */
 int vhdx_log_scan(const struct vhdx_source *src, const struct vhdx_log_area *area,
 		  struct vhdx_log_slot *slots, void *scratch,

@@ -48,6 +48,7 @@
 #define VHDX_SB_BLOCK_SIZE		0x100000
 #define VHDX_CHUNK_SECTORS_SHIFT	23
 #define VHDX_DISK_MAX			(1ULL << 46)	/* 64 TiB */
+#define VHDX_FILE_MAX			(1ULL << 48)	/* our bound: 256 TiB */
 
 #define VHDX_VERSION			1
 #define VHDX_LOG_VERSION		0

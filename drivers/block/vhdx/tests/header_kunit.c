@@ -60,6 +60,20 @@ static void header_crc_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, craft_crc(buf, 4096), 0x9c71fe32);
 }
 
+static void header_file_size_test(struct kunit *test)
+{
+	struct vhdx_finding fd = { };
+
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check(1 << 20, &fd), VHDX_FAULT_NONE);
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check(1ULL << 48, &fd), VHDX_FAULT_NONE);
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check((1 << 20) - 1, &fd),
+			VHDX_FAULT_FILE_TOO_SMALL);
+	KUNIT_EXPECT_EQ(test, vhdx_file_size_check((1ULL << 48) + 1, &fd),
+			VHDX_FAULT_FILE_TOO_LARGE);
+	KUNIT_EXPECT_EQ(test, fd.off, 0);
+	KUNIT_EXPECT_EQ(test, fd.value, (1ULL << 48) + 1);
+}
+
 static void header_file_id_check_test(struct kunit *test)
 {
 	struct vhdx_finding fd;
@@ -409,6 +423,7 @@ static void header_writable_test(struct kunit *test)
 
 static struct kunit_case header_cases[] = {
 	KUNIT_CASE(header_crc_test),
+	KUNIT_CASE(header_file_size_test),
 	KUNIT_CASE(header_file_id_check_test),
 	KUNIT_CASE(header_file_id_encode_test),
 	KUNIT_CASE(header_off_test),

@@ -164,9 +164,13 @@ static void log_replay_long_zero_test(struct kunit *test)
 {
 	static const struct craft_desc desc = { MIB(2), MIB(1 << 20), 0 };
 	struct ring *r = ring_init(test, NR_SECTORS);
+	struct craft_entry e = {
+		.seq = 1, .guid = r->area.guid, .nr_desc = 1, .desc = &desc,
+		.last_off = desc.off + desc.len,
+	};
 	struct vhdx_log_replay done;
 
-	put(r, 0, 1, 0, &desc, 1);
+	ring_put(r, 0, &e);
 	memset(r->targets, 0xee, NR_TARGETS * SECTOR);
 	replay_all(test, r, &done);
 	KUNIT_EXPECT_EQ(test, done.nr_zero, 1);
@@ -438,6 +442,22 @@ static void log_replay_history_test(struct kunit *test)
 				      "history %u", i);
 }
 
+/* An entry that goes further than those of the search is not applied. */
+static void log_replay_beyond_test(struct kunit *test)
+{
+	static const struct craft_desc good = { AT(0), 0, 1 }, far = { RING_FILE, 0, 1 };
+	struct ring *r = ring_init(test, NR_SECTORS);
+	struct vhdx_log_replay done;
+
+	put(r, 0, 1, 0, &good, 1);
+	KUNIT_ASSERT_EQ(test, ring_scan(r), 0);
+	put(r, 0, 1, 0, &far, 1);
+	KUNIT_EXPECT_EQ(test, replay(r, &done), VHDX_FAULT_LOG_TARGET_BEYOND);
+	KUNIT_EXPECT_EQ(test, r->fd.off, RING_OFF);
+	KUNIT_EXPECT_EQ(test, r->fd.value, RING_FILE + SECTOR);
+	KUNIT_EXPECT_EQ(test, r->ram.nr_writes, 0);
+}
+
 static struct kunit_case log_replay_cases[] = {
 	KUNIT_CASE(log_replay_simple_test),
 	KUNIT_CASE(log_replay_order_test),
@@ -449,6 +469,7 @@ static struct kunit_case log_replay_cases[] = {
 	KUNIT_CASE(log_replay_read_error_test),
 	KUNIT_CASE_PARAM(log_replay_changed_test, changed_gen_params),
 	KUNIT_CASE(log_replay_exchanged_test),
+	KUNIT_CASE(log_replay_beyond_test),
 	KUNIT_CASE(log_replay_history_test),
 	{}
 };

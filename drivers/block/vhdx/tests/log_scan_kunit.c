@@ -396,7 +396,9 @@ static const struct size_case size_cases[] = {
 	{ "last falls", 0, U64_MAX, 0, MIB(2), 0, MIB(2) },
 	{ "last is rounded up", 0, 0, 0, MIB(2) + 1, 0, MIB(3) },
 	{ "last just below a MiB", 0, 0, 0, MIB(2) - 1, 0, MIB(2) },
-	{ "last at 2^60", 0, 0, 0, 1ULL << 60, 0, 1ULL << 60 },
+	{ "last as far as it may", 0, 0, 0, VHDX_FILE_MAX, 0, VHDX_FILE_MAX },
+	{ "last a byte too far", 0, 0, 0, VHDX_FILE_MAX + 1, VHDX_FAULT_LOG_LAST_OFFSET },
+	{ "last at 2^60", 0, 0, 0, 1ULL << 60, VHDX_FAULT_LOG_LAST_OFFSET },
 	{ "flushed, a byte too far", 0, 0, RING_FILE + 1, MIB(99), VHDX_FAULT_LOG_TRUNCATED },
 	{ "flushed, all bits", 0, 0, U64_MAX, MIB(99), VHDX_FAULT_LOG_TRUNCATED },
 	{ "last, all bits", 0, 0, 0, U64_MAX, VHDX_FAULT_LOG_LAST_OFFSET },
@@ -436,6 +438,68 @@ static void log_scan_size_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->seq.nr, 2);
 	KUNIT_EXPECT_EQ(test, r->seq.flushed_off, c->flushed);
 	KUNIT_EXPECT_EQ(test, r->seq.last_off, c->want_last);
+}
+
+/* Targets, and the LastFileOffset of the entry they are in and of the next. */
+struct target_case {
+	const char		*name;
+	struct craft_desc	desc;
+	u64			own;
+	u64			last;
+	u64			want_end;	/* 0: refused */
+};
+
+#define FAR	(1ULL << 45)
+
+static const struct target_case target_cases[] = {
+	{ "last of the file", { RING_FILE - SECTOR, 0, 1 }, 0, 0, RING_FILE },
+	{ "behind the file", { RING_FILE, 0, 1 }, 0, 0, 0 },
+	{ "zeros over the end", { RING_FILE - SECTOR, 2 * SECTOR, 0 }, 0, 0, 0 },
+	{ "far away", { FAR, 0, 1 }, 0, RING_FILE, 0 },
+	{ "zeros far away", { FAR, MIB(1), 0 }, 0, RING_FILE, 0 },
+	{ "below its own offset", { RING_FILE, 0, 1 }, RING_FILE + MIB(4), 0, RING_FILE + MIB(1) },
+	{ "below the head's", { RING_FILE, 0, 1 }, 0, RING_FILE + MIB(4), RING_FILE + MIB(4) },
+	{ "behind both", { RING_FILE + MIB(4), 0, 1 }, RING_FILE + MIB(4), RING_FILE, 0 },
+	{ "in the MiB of an odd offset", { RING_FILE + MIB(1) - SECTOR, 0, 1 }, RING_FILE + 1, 0,
+	  RING_FILE + MIB(1) },
+	{ "below an offset that is none", { FAR, 0, 1 }, U64_MAX, 0, 0 },
+	{ "the largest file", { VHDX_FILE_MAX - SECTOR, 0, 1 }, VHDX_FILE_MAX, 0, VHDX_FILE_MAX },
+};
+
+static void target_desc(const struct target_case *c, char *desc)
+{
+	strscpy(desc, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(target, target_cases, target_desc);
+
+static void log_scan_target_test(struct kunit *test)
+{
+	const struct target_case *c = test->param_value;
+	struct ring *r = ring_init(test, NR_SECTORS);
+	struct craft_entry e = {
+		.seq = 1, .guid = RING_GUID, .nr_desc = 1, .desc = &c->desc,
+		.last_off = c->own,
+	};
+	struct craft_entry head = { .seq = 2, .guid = RING_GUID, .last_off = c->last };
+	u32 pos = ring_put(r, 0, &e);
+
+	ring_put(r, pos, &head);
+	if (c->want_end) {
+		KUNIT_ASSERT_EQ(test, ring_scan(r), 0);
+		KUNIT_EXPECT_EQ(test, r->seq.nr, 2);
+		KUNIT_EXPECT_EQ(test, max(r->seq.end, RING_FILE), c->want_end);
+	} else {
+		KUNIT_EXPECT_EQ(test, ring_scan(r), VHDX_FAULT_LOG_TARGET_BEYOND);
+		KUNIT_EXPECT_EQ(test, r->fd.off, RING_OFF);
+		KUNIT_EXPECT_EQ(test, r->fd.value,
+				c->desc.off + (c->desc.len ? c->desc.len : SECTOR));
+	}
+	/* What is not to be applied does not matter. */
+	head.tail = pos;
+	ring_put(r, pos, &head);
+	KUNIT_EXPECT_EQ(test, ring_scan(r), 0);
+	KUNIT_EXPECT_EQ(test, r->seq.end, round_up(c->last, MIB(1)));
 }
 
 /* A log that is not all in the file is not read. */
@@ -596,6 +660,7 @@ static struct kunit_case log_scan_cases[] = {
 	KUNIT_CASE(log_scan_bit_flip_test),
 	KUNIT_CASE(log_scan_torn_test),
 	KUNIT_CASE_PARAM(log_scan_size_test, size_gen_params),
+	KUNIT_CASE_PARAM(log_scan_target_test, target_gen_params),
 	KUNIT_CASE(log_scan_range_test),
 	KUNIT_CASE(log_scan_error_test),
 	KUNIT_CASE(log_scan_hostile_test),

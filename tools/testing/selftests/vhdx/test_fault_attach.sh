@@ -7,5 +7,9 @@ setup
 need_crafted
 
 relay "$TOP/attachimages.py" faults "$CRAFTED" "$WORK"
+# Not on every disk can such a file be made.
+truncate -s 257T "$WORK/large.vhdx" || exit 1
+reject "file-too-large" file-too-large vhdxctl attach "$WORK/large.vhdx"
+reject "file-too-large, read-only" file-too-large vhdxctl attach -r "$WORK/large.vhdx"
 equal "nothing is attached" "" "$(echo /sys/block/vhdx*)"
 finish

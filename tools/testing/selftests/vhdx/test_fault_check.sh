@@ -7,4 +7,6 @@ setup
 need_crafted
 
 relay "$TOP/attachimages.py" check "$CRAFTED" "$WORK"
+truncate -s 257T "$WORK/large.vhdx" || exit 1
+reject "file-too-large" file-too-large vhdxctl check "$WORK/large.vhdx"
 finish

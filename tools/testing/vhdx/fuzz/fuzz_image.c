@@ -295,8 +295,8 @@ static int open_log(struct image *img)
 				     NULL));
 	check_again(img, &area, &seq);
 	/* Now the file grows to what the log says, within what a test can hold. */
-	if (seq.last_off > img->ram.src.size && seq.last_off < MIB(1 << 16))
-		img->ram.src.size = seq.last_off;
+	if (seq.end > img->ram.src.size && seq.end < MIB(1 << 16))
+		img->ram.src.size = seq.end;
 	return 0;
 }
 

@@ -302,6 +302,7 @@ int fuzz_one(const uint8_t *data, size_t size)
 	fuzz_assert(seq.head_seq == want.head_seq && seq.head == want.head * SECTOR);
 	fuzz_assert(seq.tail == want.tail * SECTOR && seq.nr == want.nr);
 	fuzz_assert(seq.next < RING_LEN && seq.last_off % SZ_1M == 0);
+	fuzz_assert(seq.end >= seq.last_off && seq.end % SZ_1M == 0 && seq.end <= VHDX_FILE_MAX);
 	fuzz_assert(vhdx_log_sequence_to_text(text, sizeof(text), &seq) > 0);
 	check_replay(&ram, &seq);
 	fuzz_assert(!ram.strayed);

@@ -17,7 +17,7 @@ from vhdxmodel import (FULLY_PRESENT, GIB, ITEM_ID, ITEM_INCOMPLETE, ITEM_LOCATO
 EINVAL = {"file-too-small", "file-id-signature", "chain-parent-missing",
           "chain-parent-unused", "chain-sector-size"}
 EOPNOTSUPP = {"header-version", "header-log-version", "header-log-length",
-              "log-too-complex", "region-unknown", "metadata-item-flags",
+              "file-too-large", "log-too-complex", "region-unknown", "metadata-item-flags",
               "metadata-item-unknown", "parameters-flags", "locator-type"}
 ESTALE = {"chain-linkage"}
 UNKNOWN = guid("deadbeef-0000-4000-8000-00000badf00d")
@@ -230,9 +230,36 @@ def log_last_offset(b):
     return b.log_off + 56
 
 
+@recipe()
+def log_last_offset__bound(b):
+    dirty(b, last=(1 << 48) + 1)
+    return b.log_off + 56
+
+
+@recipe()
+def log_target_beyond(b):
+    """Good by itself, but no writer had a file that long."""
+    return dirty(b, [data_desc(1 << 45, bytes(PAGE))])
+
+
+@recipe()
+def log_target_beyond__zero(b):
+    return dirty(b, [zero_desc(0x300000, 1 << 50)])
+
+
+@recipe()
+def log_target_beyond__sector(b):
+    """In the second of two entries, behind what is good."""
+    b.spread([0, 1])
+    b.header(log_guid=LOG_GUID)
+    log = Log(b)
+    log.add([data_desc(b.bat_off, b.bat_page(0))])
+    return b.log_off + log.add([data_desc(b.file_size, bytes(PAGE))], tail=0)
+
+
 @recipe(RO, log_len=4 * MIB)
 def log_too_complex(b):
-    dirty(b, [zero_desc(TIB + n * 2 * PAGE, PAGE) for n in range(70000)])
+    dirty(b, [zero_desc(TIB + n * 2 * PAGE, PAGE) for n in range(70000)], last=2 * TIB)
     return None
 
 

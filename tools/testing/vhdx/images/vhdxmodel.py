@@ -43,6 +43,7 @@ PAGE = 4096
 ZERO_PAGE = bytes(PAGE)
 ZERO_MIB = bytes(MIB)
 FILE_MAX = (1 << 63) - 1
+IMAGE_MAX = 1 << 48     # not of the format: the driver's bound
 
 HEADER_OFFS = (0x10000, 0x20000)
 REGION_OFFS = (0x30000, 0x40000)
@@ -431,10 +432,15 @@ def replay(file, header):
     ring = Ring(file, header)
     sequence = ring.active()
     head = sequence[-1]
-    if head.last > FILE_MAX:
+    if head.last > IMAGE_MAX:
         raise Fault("log-last-offset", ring.file_off(head.pos) + 56)
     if head.flushed > file.real_size:
         raise Fault("log-truncated", ring.file_off(head.pos) + 48)
+    limit = max([file.real_size] + [-(-e.last // MIB) * MIB for e in sequence
+                                    if e.last <= IMAGE_MAX])
+    for entry in sequence:
+        if any(length and target + length > limit for _, target, length, _ in entry.descs):
+            raise Fault("log-target-beyond", ring.file_off(entry.pos))
     for entry in sequence:
         for sig, target, length, data in entry.descs:
             if sig == b"zero":
@@ -602,6 +608,8 @@ class Image:
         file = self.file
         if file.size < MIB:
             raise Fault("file-too-small", 0)
+        if file.real_size > IMAGE_MAX:
+            raise Fault("file-too-large", 0)
         if file.read(0, 8) != b"vhdxfile":
             raise Fault("file-id-signature", 0)
         self.headers = [Header(file.read(off, PAGE), off) for off in HEADER_OFFS]
