@@ -11,7 +11,7 @@
 #include "file.h"
 #include "overlay.h"
 
-/* Bounds for hostile logs: 256 MiB of pages, 1 MiB of zero extents. */
+/* Bounds for hostile logs: 256 MiB of pages, 1 MiB of zero extents, half of them used. */
 #define OVERLAY_MAX_PAGES	65536
 #define OVERLAY_MAX_EXTENTS	65536
 #define OVERLAY_MIN_EXTENTS	64
@@ -75,7 +75,11 @@ void vhdx_overlay_finish(struct vhdx_overlay *ov)
 	ov->nr_extents = n;
 }
 
-/* Make room for one more extent: merge first, grow if that did not help. */
+/*
+ * Make room for one more extent: merge first, grow if that did not help. Half of the
+ * room must be free after it, or a log that repeats itself would have the whole
+ * table sorted for each descriptor.
+ */
 static int overlay_extent_room(struct vhdx_overlay *ov)
 {
 	struct vhdx_overlay_extent *e;
@@ -87,7 +91,7 @@ static int overlay_extent_room(struct vhdx_overlay *ov)
 	if (ov->nr_extents < ov->max_extents / 2)
 		return 0;
 	if (ov->max_extents >= OVERLAY_MAX_EXTENTS)
-		return ov->nr_extents < ov->max_extents ? 0 : overlay_too_big(ov);
+		return overlay_too_big(ov);
 	max = max_t(u32, ov->max_extents * 2, OVERLAY_MIN_EXTENTS);
 	e = kvcalloc(max, sizeof(*e), GFP_KERNEL);
 	if (!e)

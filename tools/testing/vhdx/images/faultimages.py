@@ -263,6 +263,14 @@ def log_too_complex(b):
     return None
 
 
+@recipe(RO, log_len=4 * MIB)
+def log_too_complex__repeated(b):
+    """Few enough in the end, but each one more would have all of them sorted."""
+    dirty(b, [zero_desc(TIB + n % 40000 * 2 * PAGE, PAGE) for n in range(70000)],
+          last=2 * TIB)
+    return None
+
+
 @recipe(shown="log-no-sequence")
 def log_entry_alignment(b):
     return dirty(b, pos=512, tail=0)
