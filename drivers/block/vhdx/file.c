@@ -5,12 +5,14 @@
 #include <linux/backing-dev.h>
 #include <linux/blkdev.h>
 #include <linux/cred.h>
+#include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/stat.h>
 #include <linux/vmalloc.h>
@@ -481,6 +483,16 @@ int vhdx_file_flush(struct vhdx_file *file)
 	return vfs_fsync(file->filp, 1);
 }
 
+int vhdx_file_fits(const struct vhdx_file *file, u64 size)
+{
+	u64 limit;
+
+	if (!file_is_regular(file))
+		return size <= file->cur_size ? 0 : -ENOSPC;
+	limit = min_t(u64, rlimit(RLIMIT_FSIZE), file_host(file)->i_sb->s_maxbytes);
+	return size > limit ? -EFBIG : 0;
+}
+
 /* The opener's rights count, not those of the thread that happens to run. */
 int vhdx_file_resize(struct vhdx_file *file, u64 size)
 {
@@ -488,12 +500,28 @@ int vhdx_file_resize(struct vhdx_file *file, u64 size)
 	int ret;
 
 	if (!file_is_regular(file))
-		return size <= file->cur_size ? 0 : -ENOSPC;
+		return vhdx_file_fits(file, size);
 	old = override_creds(file->filp->f_cred);
 	ret = vfs_truncate(&file->filp->f_path, size);
 	revert_creds(old);
 	if (!ret)
 		WRITE_ONCE(file->cur_size, size);
+	return ret;
+}
+
+/*
+ * A hole, first of all. What a log zeroes may be as long as the file, and of a
+ * sparse one that would fill the disk. The price is that a later write to it may
+ * find no space, as to any other hole.
+ */
+int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len)
+{
+	int ret = vfs_fallocate(file->filp, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				off, len);
+
+	if (ret)
+		ret = vfs_fallocate(file->filp, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+				    off, len);
 	return ret;
 }
 

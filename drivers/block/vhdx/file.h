@@ -164,6 +164,20 @@ int vhdx_file_flush(struct vhdx_file *file);
 int vhdx_file_resize(struct vhdx_file *file, u64 size);
 
 /*
+ * Could the file have @size bytes, and the task write the last of them? -EFBIG or,
+ * for a block device, -ENOSPC if not, as vhdx_file_resize() and writing would find
+ * in the middle of it. Sends no signal, never sleeps.
+ */
+int vhdx_file_fits(const struct vhdx_file *file, u64 size);
+
+/*
+ * Make the @len bytes at @off, all in the file, read as zeros, without needing
+ * space for them. Not stable before the next flush. A negative errno where the
+ * file system cannot; then it is to be done by writing. May sleep.
+ */
+int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len);
+
+/*
  * Does VHDX_IO_FUA make the write itself stable, at the cost of no more than
  * that? Else it is the caller's to write and to flush. Never sleeps.
  */

@@ -2,8 +2,6 @@
 /*
  * Log replay when an image is opened.
  */
-#include <linux/fs.h>
-#include <linux/falloc.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -25,9 +23,17 @@ struct replay_source {
 	struct vhdx_file	*file;
 };
 
+/**
+ * struct replay_sink - the file, as what a replay writes to
+ * @sink: what the replay gets
+ * @file: the file, as long as it has to be
+ * @end: what is behind that reads as zeros already, since the file was shorter
+ * @zeros: REPLAY_ZEROS bytes
+ */
 struct replay_sink {
 	struct vhdx_sink	sink;
 	struct vhdx_file	*file;
+	u64			end;
 	void			*zeros;
 };
 
@@ -76,20 +82,31 @@ int vhdx_replay_scan(struct vhdx_image *img, struct vhdx_log_sequence *seq,
 }
 
 static int replay_apply(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
-			struct vhdx_sink *sink, struct vhdx_finding *fd)
+			struct vhdx_sink *sink, void *scratch, struct vhdx_finding *fd)
 {
 	struct replay_source rs = replay_source(img);
 	struct vhdx_log_area area = replay_area(img);
 	struct vhdx_log_replay done = { };
-	void *scratch;
 	int ret;
 
-	scratch = kvmalloc(VHDX_LOG_REPLAY_SCRATCH, GFP_KERNEL);
+	ret = vhdx_log_replay(&rs.src, &area, seq, sink, scratch, &done, fd);
+	img->nr_replayed = done.nr_entries;
+	return ret;
+}
+
+static int replay_to_overlay(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
+			     struct vhdx_overlay *ov, struct vhdx_finding *fd)
+{
+	void *scratch = kvmalloc(VHDX_LOG_REPLAY_SCRATCH, GFP_KERNEL);
+	int ret;
+
 	if (!scratch)
 		return -ENOMEM;
-	ret = vhdx_log_replay(&rs.src, &area, seq, sink, scratch, &done, fd);
+	ret = replay_apply(img, seq, &ov->sink, scratch, fd);
 	kvfree(scratch);
-	img->nr_replayed = done.nr_entries;
+	if (ret == -E2BIG && ov->too_big)
+		ret = vhdx_fault_at(fd, VHDX_FAULT_LOG_TOO_COMPLEX,
+				    img->hdrs.cur.log_off, seq->nr_desc);
 	return ret;
 }
 
@@ -102,10 +119,7 @@ int vhdx_replay_to_memory(struct vhdx_image *img,
 
 	if (!ov)
 		return -ENOMEM;
-	ret = replay_apply(img, seq, &ov->sink, fd);
-	if (ret == -E2BIG && ov->too_big)
-		ret = vhdx_fault_at(fd, VHDX_FAULT_LOG_TOO_COMPLEX,
-				    img->hdrs.cur.log_off, seq->nr_desc);
+	ret = replay_to_overlay(img, seq, ov, fd);
 	if (ret) {
 		vhdx_overlay_free(ov);
 		return ret;
@@ -116,18 +130,12 @@ int vhdx_replay_to_memory(struct vhdx_image *img,
 	return 0;
 }
 
-/* A target behind the end of the file makes it longer ([MS-VHDX] 2.3.3). */
-static int replay_extend(struct vhdx_file *file, u64 end)
-{
-	return end > file->cur_size ? vhdx_file_resize(file, end) : 0;
-}
-
 static int file_sink_write(struct vhdx_sink *sink, u64 off, const void *buf)
 {
 	struct replay_sink *rs = container_of(sink, struct replay_sink, sink);
-	int ret = replay_extend(rs->file, off + VHDX_PAGE_SIZE);
 
-	return ret ?: vhdx_file_pwrite(rs->file, off, buf, VHDX_PAGE_SIZE);
+	rs->end = max(rs->end, off + VHDX_PAGE_SIZE);
+	return vhdx_file_pwrite(rs->file, off, buf, VHDX_PAGE_SIZE);
 }
 
 static int zero_by_writing(struct replay_sink *rs, u64 off, u64 end)
@@ -147,29 +155,47 @@ static int zero_by_writing(struct replay_sink *rs, u64 off, u64 end)
 static int file_sink_zero(struct vhdx_sink *sink, u64 off, u64 len)
 {
 	struct replay_sink *rs = container_of(sink, struct replay_sink, sink);
-	u64 end = min(off + len, rs->file->cur_size);
-	int ret = 0;
+	u64 end = min(off + len, rs->end);
 
-	if (off < end && vfs_fallocate(rs->file->filp, FALLOC_FL_ZERO_RANGE, off,
-				       end - off))
-		ret = zero_by_writing(rs, off, end);
-	return ret ?: replay_extend(rs->file, off + len);
+	if (off >= end || !vhdx_file_zero(rs->file, off, end - off))
+		return 0;
+	return zero_by_writing(rs, off, end);
 }
 
-static int replay_content(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
-			  struct vhdx_finding *fd)
+/* Everything that may be refused is, before the file changes. */
+static int replay_prepare(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
+			  struct replay_sink *rs, void **scratch)
 {
-	struct replay_sink rs = {
+	*rs = (struct replay_sink){
 		.sink = { .write = file_sink_write, .zero = file_sink_zero },
 		.file = &img->file,
+		.end = img->file.cur_size,
 	};
+	rs->zeros = kvzalloc(REPLAY_ZEROS, GFP_KERNEL);
+	*scratch = kvmalloc(VHDX_LOG_REPLAY_SCRATCH, GFP_KERNEL);
+	if (!rs->zeros || !*scratch)
+		return -ENOMEM;
+	return vhdx_file_fits(&img->file, max(rs->end, seq->end));
+}
+
+/*
+ * The size comes first: should there be no room for it the content is as it was.
+ * In the middle of it, as anywhere else, the log says the same to the next.
+ */
+static int replay_run(struct vhdx_image *img, const struct vhdx_log_sequence *seq,
+		      struct replay_sink *rs, void *scratch, struct vhdx_finding *fd)
+{
 	int ret;
 
-	rs.zeros = kvzalloc(REPLAY_ZEROS, GFP_KERNEL);
-	if (!rs.zeros)
-		return -ENOMEM;
-	ret = replay_apply(img, seq, &rs.sink, fd);
-	kvfree(rs.zeros);
+	ret = vhdx_image_touch_file(img);
+	if (!ret && seq->end > img->file.cur_size)
+		ret = vhdx_file_resize(&img->file, seq->end);
+	if (!ret)
+		ret = replay_apply(img, seq, &rs->sink, scratch, fd);
+	if (!ret)
+		ret = vhdx_file_flush(&img->file);
+	if (!ret)
+		ret = vhdx_image_write_headers(img, &guid_null, false);
 	return ret;
 }
 
@@ -177,16 +203,14 @@ int vhdx_replay_to_file(struct vhdx_image *img,
 			const struct vhdx_log_sequence *seq,
 			struct vhdx_finding *fd)
 {
+	struct replay_sink rs;
+	void *scratch;
 	int ret;
 
-	ret = vhdx_image_touch_file(img);
+	ret = replay_prepare(img, seq, &rs, &scratch);
 	if (!ret)
-		ret = replay_content(img, seq, fd);
-	if (!ret)
-		ret = replay_extend(&img->file, seq->last_off);
-	if (!ret)
-		ret = vhdx_file_flush(&img->file);
-	if (!ret)
-		ret = vhdx_image_write_headers(img, &guid_null, false);
+		ret = replay_run(img, seq, &rs, scratch, fd);
+	kvfree(scratch);
+	kvfree(rs.zeros);
 	return ret;
 }

@@ -22,9 +22,10 @@ int vhdx_replay_to_memory(struct vhdx_image *img,
 			  struct vhdx_finding *fd);
 
 /*
- * Apply @seq to the file: new FileWriteGuid, the content, the size, a flush,
- * and the LogGuid cleared, in this order. A crash anywhere in between leaves
- * the same log to be replayed again.
+ * Apply @seq to the file: new FileWriteGuid, the size, the content, a flush,
+ * and the LogGuid cleared, in this order. A crash anywhere in between, or the end
+ * of the task, leaves the same log to be replayed again. Memory that is short and
+ * a size that the file cannot have are found before the first of these.
  */
 int vhdx_replay_to_file(struct vhdx_image *img,
 			const struct vhdx_log_sequence *seq,

@@ -93,10 +93,29 @@ try_kill() {
 	sleep 0.2
 	kill -KILL $pid
 	run "$type, $option: killed: who waits for a detach" ends $pid
-	wait $pid
 	fsfreeze -u "$MNT"
+	wait $pid
 	run "$type, $option: killed: the detach goes on" eventually accepted "$MNT/a.vhdx"
 	run "$type, $option: killed: content" good 10
+}
+
+# The same for who attaches a dirty image: that is done or not done.
+try_kill_attach() {
+	local type=$1 option=$2 pid
+
+	fresh && put 10 2 && cp "$MNT/a.vhdx" "$MNT/b.vhdx" && detach || return
+	fsfreeze -f "$MNT" || return
+	vhdxctl attach "$option" "$MNT/b.vhdx" >/dev/null 2>&1 &
+	pid=$!
+	sleep 0.2
+	kill -KILL $pid
+	fsfreeze -u "$MNT"
+	wait $pid
+	mv "$MNT/b.vhdx" "$MNT/a.vhdx"
+	vhdxctl detach --all >/dev/null 2>&1
+	run "$type, $option: attach killed: attach again" attach "$MNT/a.vhdx"
+	run "$type, $option: attach killed: detach" detach
+	run "$type, $option: attach killed: content" good 10
 }
 
 # The caller may not write files of more than 1 KiB.
@@ -167,6 +186,7 @@ for type in ext4 xfs; do
 	try_freeze $type
 	try_kill $type --direct-io=off
 	try_kill $type --direct-io=auto
+	try_kill_attach $type --direct-io=off
 	try_limit $type
 	try_lazy_umount $type
 	try_shutdown $type

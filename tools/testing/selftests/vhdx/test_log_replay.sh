@@ -1,10 +1,62 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Dirty images attached for writing: replayed into the file, which is clean
-# from then on and accepted by every reader.
+# from then on and accepted by every reader. What can be refused is before that.
 . "$(dirname -- "$0")/lib.sh"
 setup
 need_crafted
 
 relay "$TOP/attachimages.py" replay "$CRAFTED" "$WORK"
+
+# make_zeroed FILE: a sparse image whose log zeroes 64 MiB of it
+make_zeroed() {
+	python3 -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from dirtyimages import start, bat_desc, zero_desc
+from vhdxbuild import Build, MIB
+b = Build()
+log, logged = start(b)
+log.add([zero_desc(b.grow(64 * MIB), 64 * MIB), bat_desc(b, logged)])
+b.write(sys.argv[2])' "$IMAGES" "$1"
+}
+
+# little_used FILE: no more than 16 MiB of space
+little_used() {
+	(($(stat -c %b "$1") <= 16 * MIB / 512)) || { stat "$1"; return 1; }
+}
+
+try_zeroed() {
+	make_zeroed "$2/z.vhdx" || return
+	run "$1: zeros: attach" attach "$2/z.vhdx"
+	run "$1: zeros: detach" detach
+	run "$1: zeros: they need no space" little_used "$2/z.vhdx"
+	run "$1: zeros: clean" accepted "$2/z.vhdx"
+}
+
+# untouched NAME FILE WHY COMMAND...: it fails, and FILE is as it was
+untouched() {
+	cp "$2" "$WORK/before"
+	reject "$1: refused" "$3" "${@:4}"
+	run "$1: the file is as it was" cmp "$2" "$WORK/before"
+	rm "$WORK/before"
+}
+
+limited() {
+	(ulimit -f 1024; vhdxctl attach "$1")
+}
+
+try_zeroed tmpfs "$WORK"
+make_zeroed "$WORK/z.vhdx"
+untouched "a limit of the caller" "$WORK/z.vhdx" "File too large" limited "$WORK/z.vhdx"
+rm "$WORK/z.vhdx"
+
+# Direct I/O needs whole sectors of the disk, which the image has not.
+if have_fs ext4 && modprobe -q loop && truncate -s 128M "$WORK/large" &&
+		loop=$(losetup --find --show -b 4096 "$WORK/large"); then
+	loops+=("$loop")
+	mkdir "$WORK/mnt" && make_fs ext4 "$loop" && mount "$loop" "$WORK/mnt" || exit 1
+	try_zeroed ext4 "$WORK/mnt"
+else
+	skip "no direct I/O" "no ext4 on sectors of 4096 bytes here"
+fi
 finish

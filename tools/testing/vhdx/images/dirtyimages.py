@@ -332,6 +332,21 @@ def target_beyond(b):
     return 1
 
 
+@recipe(size=4 * GIB)
+def target_beyond_zeroed(b):
+    """What one entry wrote behind the end of the file another one zeroes."""
+    log, logged = start(b, in_place=())
+    size = b.file_size
+    b.bat_off = size + 3 * MIB
+    b.regions[0][1] = b.bat_off
+    stale = b.bat_page(0, {1: logged[b.index(0)]})
+    first = log.add([bat_desc(b, logged), data_desc(b.bat_off + PAGE, stale)],
+                    flushed=size, last=size + 4 * MIB)
+    log.add([zero_desc(b.bat_off + PAGE, PAGE)], tail=first, flushed=size,
+            last=size + 4 * MIB)
+    return 2
+
+
 @recipe()
 def region_moved(b):
     """Both region tables change: the BAT has moved to the end of the file."""
