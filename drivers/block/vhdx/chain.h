@@ -19,7 +19,8 @@ struct file;
  * Open the image @files[0] and its @nr - 1 parents, in order. Each must be the
  * parent that the one before it names; parents are opened for reading only,
  * and their dirty logs replayed in memory. On failure *@image is the index of
- * the one to blame and *@fd the fault; no file was changed. ERR_PTR.
+ * the one to blame and *@fd the fault. No file but the leaf's is changed, and that
+ * as little as vhdx_image_open() says. ERR_PTR.
  */
 struct vhdx_chain *vhdx_chain_open(struct file **files, unsigned int nr,
 				   const struct vhdx_image_options *opt,

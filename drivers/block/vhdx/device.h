@@ -131,7 +131,9 @@ bool vhdx_device_owns_file(struct file *file);
 /*
  * Open the images @files[0] to @files[@nr - 1] and make a device of them. The
  * references to the files stay the caller's. On failure an ERR_PTR, with
- * *@image and *@fd as vhdx_chain_open() leaves them. May sleep.
+ * *@image and *@fd as vhdx_chain_open() leaves them. When threads or the disk are
+ * what fails, a dirty log was replayed: the image is as good as one that was
+ * attached and detached. May sleep.
  */
 struct vhdx_device *vhdx_device_create(const struct vhdx_device_options *opt,
 				       struct file **files, unsigned int nr,

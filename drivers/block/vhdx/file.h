@@ -6,8 +6,8 @@
  * task context that may sleep and that runs in a noio scope, never from
  * ->queue_rq. I/O is direct when the file can do it for the image's sectors,
  * else through the page cache. What is read and replayed while the image is
- * being opened always goes through the page cache: until the metadata has
- * been read nobody knows the sector size. The kernel keeps the two coherent.
+ * being opened goes through the page cache (headers may not): until the metadata
+ * has been read nobody knows the sector size. The kernel keeps the two coherent.
  */
 #ifndef VHDX_FILE_H
 #define VHDX_FILE_H

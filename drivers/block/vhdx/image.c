@@ -453,36 +453,73 @@ static void image_drop_overlay(struct vhdx_image *img)
 	img->overlay = NULL;
 }
 
+static int image_open_memory(struct vhdx_image *img)
+{
+	int ret = vhdx_pages_init(&img->pages, img);
+
+	img->stable_size = 0;
+	if (!ret && img->writable)
+		ret = vhdx_journal_init(&img->journal, img);
+	return ret;
+}
+
+/* The tables are known, and in order: what else the image needs. */
+static int image_make_ready(struct vhdx_image *img, const struct vhdx_image_options *opt)
+{
+	int ret = vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
+
+	return ret ?: image_open_memory(img);
+}
+
 /*
- * A dirty log. What it leads to is looked at in memory first, so that a file
- * that turns out to be damaged stays as it was; for a writable image it is
- * then done to the file.
+ * What a dirty log leads to is looked at in memory first, so that a file that turns
+ * out to be damaged, or can not be had as it is wanted, stays as it was. For a
+ * writable image it is then done to the file.
  */
-static int image_open_dirty(struct vhdx_image *img, struct vhdx_image *parent,
-			    struct vhdx_finding *fd)
+static int image_open_dirty(struct vhdx_image *img, const struct vhdx_image_options *opt,
+			    const struct vhdx_log_sequence *seq, struct vhdx_finding *fd)
+{
+	int ret = vhdx_replay_to_memory(img, seq, fd);
+
+	if (!ret)
+		ret = image_check_all(img, opt->parent, fd);
+	if (!ret && img->writable)
+		image_drop_overlay(img);
+	if (!ret)
+		ret = image_make_ready(img, opt);
+	if (ret || !img->writable)
+		return ret;
+	ret = vhdx_replay_to_file(img, seq, fd);
+	/* The same tables, in a file that may have become longer. */
+	vhdx_space_settle(&img->space);
+	return ret;
+}
+
+/* The log is too long for that. */
+static int image_open_unseen(struct vhdx_image *img, const struct vhdx_image_options *opt,
+			     const struct vhdx_log_sequence *seq, struct vhdx_finding *fd)
+{
+	int ret = vhdx_replay_to_file(img, seq, fd);
+
+	if (!ret)
+		ret = image_check_all(img, opt->parent, fd);
+	return ret ?: image_make_ready(img, opt);
+}
+
+static int image_open_log(struct vhdx_image *img, const struct vhdx_image_options *opt,
+			  struct vhdx_finding *fd)
 {
 	bool rehearse = !img->writable || img->hdrs.cur.log_len <= IMAGE_REHEARSE_MAX;
 	struct vhdx_log_sequence seq;
 	int ret;
 
 	ret = vhdx_replay_scan(img, &seq, fd);
-	if (!ret && rehearse)
-		ret = vhdx_replay_to_memory(img, &seq, fd);
-	if (!ret && rehearse)
-		ret = image_check_all(img, parent, fd);
-	if (ret || !img->writable)
-		return ret;
-	image_drop_overlay(img);
-	ret = vhdx_replay_to_file(img, &seq, fd);
-	if (ret)
-		return ret;
-	pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
-	if (rehearse) {
-		/* The same tables, in a file that may have become longer. */
-		vhdx_space_settle(&img->space);
-		return 0;
-	}
-	return image_check_all(img, parent, fd);
+	if (!ret)
+		ret = rehearse ? image_open_dirty(img, opt, &seq, fd) :
+				 image_open_unseen(img, opt, &seq, fd);
+	if (!ret && img->writable)
+		pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
+	return ret;
 }
 
 static int image_open_content(struct vhdx_image *img,
@@ -498,21 +535,10 @@ static int image_open_content(struct vhdx_image *img,
 		return ret;
 	if (img->writable && !img->hdrs.cur.log_len)
 		return -EROFS;	/* nothing to write a change to first */
-	if (guid_is_null(&img->hdrs.cur.log_guid))
-		ret = image_check_all(img, opt->parent, fd);
-	else
-		ret = image_open_dirty(img, opt->parent, fd);
-	return ret ?: vhdx_file_set_dio(&img->file, opt->dio, img->md.logical_size);
-}
-
-static int image_open_memory(struct vhdx_image *img)
-{
-	int ret = vhdx_pages_init(&img->pages, img);
-
-	img->stable_size = 0;
-	if (!ret && img->writable)
-		ret = vhdx_journal_init(&img->journal, img);
-	return ret;
+	if (!guid_is_null(&img->hdrs.cur.log_guid))
+		return image_open_log(img, opt, fd);
+	ret = image_check_all(img, opt->parent, fd);
+	return ret ?: image_make_ready(img, opt);
 }
 
 static struct vhdx_image *image_alloc(const struct vhdx_image_options *opt)
@@ -570,8 +596,6 @@ struct vhdx_image *vhdx_image_open(struct file *filp,
 		return ERR_PTR(ret);
 	}
 	ret = image_open_content(img, opt, fd);
-	if (!ret)
-		ret = image_open_memory(img);
 	if (ret > 0)
 		vhdx_image_report(img, fd);
 	else if (ret)

@@ -85,9 +85,11 @@ struct vhdx_image_options {
 /*
  * Open, check and (if dirty) replay the image in @filp, [MS-VHDX] 2.2 to 2.6
  * in the order of the open checklist, with the rules for its parent, 2.6.2.6.
- * Nothing in the file changes before everything was found to be in order. On
- * failure *@fd says what is wrong (fault VHDX_FAULT_NONE for plain I/O errors);
- * returns an ERR_PTR.
+ * Nothing in the file changes before everything was found to be in order, direct
+ * I/O was decided and all memory is there; but a log of more than 64 MiB is applied
+ * to a writable file first. What fails after that are writes to the file, and leaves
+ * a log that the next open replays. On failure *@fd says what is wrong (fault
+ * VHDX_FAULT_NONE for plain I/O errors); returns an ERR_PTR.
  */
 struct vhdx_image *vhdx_image_open(struct file *filp,
 				   const struct vhdx_image_options *opt,

@@ -56,6 +56,9 @@ if have_fs ext4 && modprobe -q loop && truncate -s 128M "$WORK/large" &&
 	loops+=("$loop")
 	mkdir "$WORK/mnt" && make_fs ext4 "$loop" && mount "$loop" "$WORK/mnt" || exit 1
 	try_zeroed ext4 "$WORK/mnt"
+	make_zeroed "$WORK/mnt/z.vhdx"
+	untouched "no direct I/O" "$WORK/mnt/z.vhdx" "direct I/O" \
+		vhdxctl attach --direct-io=on "$WORK/mnt/z.vhdx"
 else
 	skip "no direct I/O" "no ext4 on sectors of 4096 bytes here"
 fi
