@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Allocations fail: each one of attach and of detach, in turn; any of requests.
+"""Allocations fail: each one of attach, in turn; any of requests and of detach.
 
   faultalloc.py FOLDER SEED STEP KIND
 
-FOLDER is empty. KIND: "attach" and "attach-read-only" and "detach": the N-th
-allocation fails, for N from a random beginning in steps of STEP, until none is
-left to fail. "requests": any allocation that the driver's threads cause fails
-with some probability. "reserve": none for pages of metadata succeeds, so all
+FOLDER is empty. KIND: "attach" and "attach-read-only": the N-th allocation fails,
+for N from a random beginning in steps of STEP, until none is left to fail.
+"requests" and "detach": any allocation that the driver's threads and work items
+cause fails with some probability. "reserve": none for pages of metadata succeeds, so all
 come from the reserve. Needs a kernel with fault injection. Prints one line for
 each case, "PASS name" or "FAIL name: why".
 """
@@ -25,6 +25,7 @@ from faultio import workload
 
 DEBUG = "/sys/kernel/debug"
 ATTRIBUTES = ("failslab", "fail_page_alloc", "fail_mempool_alloc")
+TIMES = 1 << 30         # as often as it is asked for, and counted
 
 
 def put(path, value):
@@ -109,43 +110,6 @@ def attach(folder, flags, first, step):
     os.unlink(path)
 
 
-def one_detach(path, n):
-    """True if there was an n-th allocation. Something is left to be done for detach."""
-    error, number = f.attach(path)
-    f.expect("attach", 0, error)
-    device = f.Device(number)
-    data = f.stamp(n, 0) * 8
-    f.expect("write", 0, device.write((n % 60) * MIB, data))
-    f.expect("flush", 0, device.flush())
-    device.close()
-    control = os.open("/dev/vhdx-control", os.O_RDWR)
-    with Nth(n) as nth:
-        error = f.ioctl_detach(control, number)
-    os.close(control)
-    what = f"allocation {n}"
-    if error not in (0, errno.ENOMEM, errno.EIO):
-        raise Wrong(f"{what}: {os.strerror(error)}")
-    f.expect(f"{what}: what is attached", [], f.attached())
-    f.expect(f"{what}: the file is unused", True, f.is_unused(path))
-    error, number = f.attach(path)
-    f.expect(f"{what}: attach afterwards", 0, error)
-    device = f.Device(number)
-    f.expect(f"{what}: what was stable", (0, data), device.read((n % 60) * MIB, 4096))
-    device.close()
-    f.expect(f"{what}: detach afterwards", 0, f.detach(number))
-    return nth.failed
-
-
-def detach(folder, first, step):
-    path = create(folder, "a.vhdx", "64M")
-    n = first
-    while one_detach(path, n):
-        n += step
-    print(f"up to allocation {n}, in steps of {step}")
-    f.expect("what the model says", [], f.model.check_strict(path, clean=True))
-    os.unlink(path)
-
-
 def module_text():
     """Where the driver's code is, as far as its sections tell."""
     with open("/sys/module/vhdx/sections/.text", encoding="ascii") as file:
@@ -166,7 +130,58 @@ def inject(percent):
         setting(name, "require-start", begin)
         setting(name, "require-end", end)
         setting(name, "stacktrace-depth", 32)
+        setting(name, "times", TIMES)
         setting(name, "probability", percent)
+
+
+def injected():
+    """How many allocations have failed since inject()."""
+    count = 0
+    for name in ATTRIBUTES:
+        path = f"{DEBUG}/{name}/times"
+        if os.path.exists(path):
+            with open(path, encoding="ascii") as file:
+                count += TIMES - int(file.read())
+    return count
+
+
+def one_detach(path, percent, n):
+    """Something is left to be done for detach. How many allocations failed."""
+    error, number = f.attach(path)
+    f.expect("attach", 0, error)
+    device = f.Device(number)
+    data = f.stamp(n, 0) * 8
+    f.expect("write", 0, device.write((n % 60) * MIB, data))
+    f.expect("flush", 0, device.flush())
+    device.close()
+    inject(percent)
+    try:
+        error = f.detach(number)
+        count = injected()
+    finally:
+        calm()
+    what = f"round {n}"
+    if error not in (0, errno.ENOMEM, errno.EIO):
+        raise Wrong(f"{what}: {os.strerror(error)}")
+    f.expect(f"{what}: what is attached", [], f.attached())
+    f.expect(f"{what}: the file is unused", True, f.is_unused(path))
+    error, number = f.attach(path)
+    f.expect(f"{what}: attach afterwards", 0, error)
+    device = f.Device(number)
+    f.expect(f"{what}: what was stable", (0, data), device.read((n % 60) * MIB, 4096))
+    device.close()
+    f.expect(f"{what}: detach afterwards", 0, f.detach(number))
+    return count
+
+
+def detach(folder, percent, rounds):
+    path = create(folder, "a.vhdx", "64M")
+    count = sum(one_detach(path, percent, n) for n in range(rounds))
+    print(f"{count} allocations failed")
+    if not count and percent == 100:
+        raise Wrong("no allocation failed")
+    f.expect("what the model says", [], f.model.check_strict(path, clean=True))
+    os.unlink(path)
 
 
 def requests(folder, percent):
@@ -253,7 +268,8 @@ def main(folder, seed, step, kind):
         table = [("attach, read-only", attach, folder, f.NO_PARTSCAN | f.READ_ONLY, first,
                   step)]
     elif kind == "detach":
-        table = [("detach", detach, folder, first, step)]
+        table = [(f"detach, {percent} in 100", detach, folder, percent, rounds)
+                 for percent, rounds in ((1, 8), (3, 8), (10, 4), (100, 1))]
     elif kind == "reserve":
         table = [("metadata without memory", reserve, folder, 200)]
     else:

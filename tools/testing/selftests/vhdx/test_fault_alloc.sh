@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Allocations fail: of attach and detach each N-th, of requests any, and all for
+# Allocations fail: of attach each N-th, of detach and requests any, and all for
 # pages of metadata. Nothing stays behind, nothing acknowledged is lost.
 # VHDX_FAULT_STEP is the distance of the N that are tried.
 . "$(dirname -- "$0")/lib.sh"
