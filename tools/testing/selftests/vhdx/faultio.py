@@ -28,7 +28,8 @@ IMAGE = "a.vhdx"
 def modes_after(request):
     """What the mode may be when this was all that failed."""
     if request.name == "header-read":   # is it still our image?
-        return ("write", "read-only") if request.doing == "flush" else ("read-only",)
+        looked = request.doing in ("flush", "FUA")
+        return ("write", "read-only") if looked else ("read-only",)
     if request.name.endswith("-read") or \
        (request.name == "data-write" and request.doing == "write"):
         return ("write",)
