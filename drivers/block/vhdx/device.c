@@ -74,7 +74,7 @@ static int disk_open(struct gendisk *disk, blk_mode_t mode)
 	if (dev->state == VHDX_DEVICE_DELETING)
 		return -ENXIO;
 	if (dev->opt.autoclear && (mode & (BLK_OPEN_WRITE | BLK_OPEN_EXCL)))
-		dev->clear_on_close = true;
+		WRITE_ONCE(dev->clear_on_close, true);
 	return 0;
 }
 
@@ -482,7 +482,7 @@ static int device_begin_remove_locked(struct vhdx_device *dev, bool lazy)
 	}
 	if (!lazy)
 		return -EBUSY;
-	dev->clear_on_close = true;
+	WRITE_ONCE(dev->clear_on_close, true);
 	return -EINPROGRESS;
 }
 

@@ -81,8 +81,13 @@ static int map_partial(struct libvhdx_map *map, u64 pos, struct libvhdx_extent *
 	struct vhdx_bat_entry bitmap;
 	bool set = false;
 	u32 nr;
-	int err = map_entry(map, vhdx_bat_bitmap_index(geo, chunk), &bitmap, fd);
+	u64 idx = vhdx_bat_bitmap_index(geo, chunk);
+	int err = map_entry(map, idx, &bitmap, fd);
 
+	/* Whoever has scanned the BAT knows; not all who look up have. */
+	if (!err && bitmap.state != VHDX_BITMAP_PRESENT)
+		err = vhdx_fault_at(fd, VHDX_FAULT_BAT_BITMAP_MISSING,
+				    vhdx_bat_entry_off(geo, idx), 0);
 	if (!err)
 		err = run_of_bits(map, bitmap.off, vhdx_bitmap_bit(geo, pos),
 				  (u32)(run->len >> geo->sector_shift), &set, &nr);

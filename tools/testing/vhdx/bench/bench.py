@@ -417,9 +417,10 @@ def main():
     begin = time.monotonic()
     for name in sys.argv[3:] or SECTIONS:
         SECTIONS[name](bench)
-    result = {"size": size, "seconds": round(time.monotonic() - begin), **bench.output()}
-    with open(out, "w", encoding="ascii") as file:
-        json.dump(result, file, indent=1)
+        # What was measured is kept if the next section fails.
+        result = {"size": size, "seconds": round(time.monotonic() - begin), **bench.output()}
+        with open(out, "w", encoding="ascii") as file:
+            json.dump(result, file, indent=1)
 
 
 if __name__ == "__main__":
