@@ -66,10 +66,14 @@ class Nbd:
         self.process = subprocess.Popen(
             ["qemu-nbd", "-c", self.path, "-f", form, "--cache=none", f"--aio={self.aio}",
              file], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        while read(f"/sys/block/{self.path[5:]}/size") == "0":
-            if self.process.poll() is not None:
+        # It goes into the background when it is connected, with status 0.
+        while self._size() == "0":
+            if self.process.poll():
                 raise RuntimeError(f"qemu-nbd: {self.process.stderr.read().strip()}")
             time.sleep(0.01)
+
+    def _size(self):
+        return read(f"/sys/block/{self.path[5:]}/size")
 
     def down(self):
         # What sync made stable is kept; a process that ends by itself may
@@ -81,6 +85,8 @@ class Nbd:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
         self.process.stderr.close()
+        while self._size() != "0":
+            time.sleep(0.01)
         Nbd.free.append(self.number)
 
 
