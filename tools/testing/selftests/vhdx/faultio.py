@@ -27,9 +27,10 @@ IMAGE = "a.vhdx"
 
 def modes_after(request):
     """What the mode may be when this was all that failed."""
+    if request.name == "header-read" and request.doing in ("attach", "flush", "FUA"):
+        return ("write", "read-only")   # what was read ahead is read again; a look
     if request.name == "header-read":   # is it still our image?
-        looked = request.doing in ("flush", "FUA")
-        return ("write", "read-only") if looked else ("read-only",)
+        return ("read-only",)
     if request.name.endswith("-read") or \
        (request.name == "data-write" and request.doing == "write"):
         return ("write",)
