@@ -68,18 +68,6 @@ run "longer: detach" detach
 truncate -s "$end" "$WORK/a.vhdx"
 run "longer: clean" accepted "$WORK/a.vhdx"
 
-# The time of change follows flushes. A write to what has a place does not set
-# it, and so needs nothing of the file system's journal.
-for option in --direct-io=off --direct-io=auto; do
-	fresh $option || exit 1
-	touch -d @1000000 "$WORK/a.vhdx"
-	dd if="$WORK/data" of="$DEV" bs=1M count=4 oflag=direct status=none
-	equal "$option: time: a write leaves it" 1000000 "$(stat -c %Y "$WORK/a.vhdx")"
-	sync "$DEV"
-	run "$option: time: a flush sets it" test "$(stat -c %Y "$WORK/a.vhdx")" -gt 1000000
-	detach
-done
-
 # Another file under the same name: the one that is open is in use.
 fresh || exit 1
 create "$WORK/other.vhdx" 256M --block-size 1M

@@ -142,6 +142,17 @@ eventually() {
 	"$@"
 }
 
+# Then what is left of a detach is to write and close the image.
+disk_goes() {
+	local _
+
+	for _ in $(seq 600); do
+		[[ -e $SYS ]] || return 0
+		sleep 0.05
+	done
+	return 1
+}
+
 # Who asked for a detach is killed when it has begun, and before it has written
 # anything. Of what was written last the log knows nothing yet.
 try_kill() {
@@ -153,7 +164,7 @@ try_kill() {
 	settle
 	vhdxctl detach "$DEV" &
 	pid=$!
-	sleep 0.2
+	run "$type, $option: killed: the detach has begun" disk_goes
 	kill -KILL $pid
 	run "$type, $option: killed: who waits for a detach" ends $pid
 	fsfreeze -u "$MNT"
@@ -188,6 +199,21 @@ try_limit() {
 	(ulimit -f 1; vhdxctl detach "$DEV") >"$WORK/detach" 2>&1
 	equal "$1: limit: detach" 0 $?
 	run "$1: limit: content" good 0
+}
+
+# The time of change follows flushes. A write to what has a place does not set
+# it, and so needs nothing of the file system's journal.
+try_time() {
+	local type=$1 option=$2
+
+	fresh "$option" || return
+	touch -d @1000000 "$MNT/a.vhdx"
+	dd if="$WORK/data" of="$DEV" bs=1M count=4 oflag=direct status=none
+	equal "$type, $option: time: a write leaves it" 1000000 "$(stat -c %Y "$MNT/a.vhdx")"
+	sync "$DEV"
+	run "$type, $option: time: a flush sets it" \
+		test "$(stat -c %Y "$MNT/a.vhdx")" -gt 1000000
+	detach
 }
 
 try_lazy_umount() {
@@ -252,6 +278,8 @@ for type in ext4 xfs; do
 	try_kill $type --direct-io=auto
 	try_kill_attach $type --direct-io=off
 	try_limit $type
+	try_time $type --direct-io=off
+	try_time $type --direct-io=auto
 	try_lazy_umount $type
 	try_shutdown $type
 	umount "$MNT"
