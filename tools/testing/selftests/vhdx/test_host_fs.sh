@@ -90,17 +90,23 @@ try_freeze() {
 	run "$type: thawed: content" good 10
 }
 
-# so_many_writes NR: wait until that many are under way
-so_many_writes() {
-	local writes _
+# eventually COMMAND...: it succeeds after a while
+eventually() {
+	local _
 
 	for _ in $(seq 600); do
-		read -r _ writes <"$SYS/inflight"
-		((writes < $1)) || return 0
+		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
-	echo "$writes writes are under way"
-	return 1
+	"$@"
+}
+
+# so_many_writes NR: as many are under way
+so_many_writes() {
+	local writes
+
+	read -r _ writes <"$SYS/inflight"
+	((writes >= $1)) || { echo "$writes writes are under way"; return 1; }
 }
 
 each_is_done() {
@@ -120,7 +126,7 @@ try_freeze_many() {
 		put $((20 + i)) 1 2>>"$WORK/writers" &
 		writers+=($!)
 	done
-	run "$type: frozen: 20 writes wait" so_many_writes 20
+	run "$type: frozen: 20 writes wait" eventually so_many_writes 20
 	has 0 4 >"$WORK/reader" 2>&1 &
 	reader=$!
 	run "$type: frozen: a read does not" ends $reader
@@ -131,30 +137,8 @@ try_freeze_many() {
 	run "$type: thawed: detach" detach
 }
 
-# eventually COMMAND...: it succeeds after a while
-eventually() {
-	local _
-
-	for _ in $(seq 100); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	"$@"
-}
-
-# Then what is left of a detach is to write and close the image.
-disk_goes() {
-	local _
-
-	for _ in $(seq 600); do
-		[[ -e $SYS ]] || return 0
-		sleep 0.05
-	done
-	return 1
-}
-
-# Who asked for a detach is killed when it has begun, and before it has written
-# anything. Of what was written last the log knows nothing yet.
+# Who asked for a detach is killed when it has begun, since the disk is gone, and
+# before it has written anything. Of what was written last the log knows nothing yet.
 try_kill() {
 	local type=$1 option=$2 pid
 
@@ -164,7 +148,7 @@ try_kill() {
 	settle
 	vhdxctl detach "$DEV" &
 	pid=$!
-	run "$type, $option: killed: the detach has begun" disk_goes
+	run "$type, $option: killed: the detach has begun" eventually test ! -e "$SYS"
 	kill -KILL $pid
 	run "$type, $option: killed: who waits for a detach" ends $pid
 	fsfreeze -u "$MNT"
