@@ -104,6 +104,7 @@ char *libvhdx_path_case(const char *path)
 {
 	char *names = strdup(path), *save, *name;
 	char *out = strdup("");
+	const char *none = *path == '/' ? "/" : ".";
 	bool slash = *path == '/';
 
 	if (!names) {
@@ -118,7 +119,7 @@ char *libvhdx_path_case(const char *path)
 		slash = true;
 	}
 	free(names);
-	return out;
+	return out && !*out ? append(out, none, false) : out;
 }
 
 /* One more place, unless it is among them. Takes @path, which may be NULL. */

@@ -205,6 +205,7 @@ static void seed_resolve(void)
 	seed_path(2, "\\\\?\\img\\Base\\x.vhdx", 3, "ours");
 	seed_path(2, "\\\\server\\share\\x.vhdx", 1, "server");
 	seed_path(0, "./sub//./a/../a", 0, "dots");
+	seed_path(1, "\\", 0, "root");
 }
 
 static void seed_log_entry(void)

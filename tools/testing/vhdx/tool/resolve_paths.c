@@ -103,6 +103,9 @@ static void test_case(const char *dir)
 {
 	char path[256], want[256], *got;
 	size_t i;
+	static const char *const no_names[][2] = {
+		{ "/", "/" }, { "//./", "/" }, { ".", "." }, { "./.", "." },
+	};
 	static const char *const cases[][2] = {
 		{ "Base.vhdx", "Base.vhdx" }, { "base.VHDX", "Base.vhdx" },
 		{ "SUB/a.vhdx", "Sub/a.vhdx" }, { "./sub/./A.vhdx", "Sub/a.vhdx" },
@@ -116,6 +119,11 @@ static void test_case(const char *dir)
 		snprintf(want, sizeof(want), "%s/%s", dir, cases[i][1]);
 		got = libvhdx_path_case(path);
 		expect(cases[i][0], want, got);
+		free(got);
+	}
+	for (i = 0; i < sizeof(no_names) / sizeof(*no_names); i++) {
+		got = libvhdx_path_case(no_names[i][0]);
+		expect(no_names[i][0], no_names[i][1], got);
 		free(got);
 	}
 }
