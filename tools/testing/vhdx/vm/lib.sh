@@ -11,7 +11,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL LIBRARY_PATH CPATH ARCH CROSS_COMPILE
 VM_DIR=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 REPO=$(cd -- "$VM_DIR/../../../.." && pwd -P)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/vhdx
-ALL_KERNELS=(6.1 6.12 newest uml uml-debug)
+ALL_KERNELS=(6.1 6.12 newest uml uml-debug kcsan)
 LANGUAGE_SUITE=trixie		# of the builder and of the root file system
 
 BUILDER=$CACHE/builder
@@ -28,6 +28,11 @@ die() {
 
 is_uml() {
 	[[ $1 == uml || $1 == uml-debug ]]
+}
+
+# Is it built from sources, with options of ours?
+is_own() {
+	is_uml "$1" || [[ $1 == kcsan ]]
 }
 
 check_kernel_name() {
@@ -47,10 +52,13 @@ with_lock() {
 	( exec {fd}>"$lock"; flock "$fd"; "$@" )
 }
 
-# The options of a User Mode Linux kernel.
-uml_config() {	# NAME
-	cat "$VM_DIR/kernel.config"
-	[[ $1 == uml ]] || cat "$VM_DIR/debug.config"
+# The options of a kernel that is built from sources.
+own_config() {	# NAME
+	case $1 in
+	uml)		cat "$VM_DIR/kernel.config" ;;
+	uml-debug)	cat "$VM_DIR/kernel.config" "$VM_DIR/debug.config" ;;
+	kcsan)		cat "$VM_DIR/kcsan.config" ;;
+	esac
 }
 
 # The folder of a prepared kernel; fails when it is not prepared, or was with
@@ -59,7 +67,7 @@ kernel_dir() {
 	local link=$CACHE/kernels/$1
 
 	[[ -e $link/ready ]] || return
-	! is_uml "$1" || uml_config "$1" | cmp -s - "$link/vhdx.config" || return
+	! is_own "$1" || own_config "$1" | cmp -s - "$link/vhdx.config" || return
 	readlink -f "$link"
 }
 
@@ -68,9 +76,9 @@ kernel_release() {
 }
 
 # The folder to give to make -C; valid inside the builder and outside alike
-# for User Mode Linux, inside only for packaged headers.
+# for what is built from sources, inside only for packaged headers.
 kernel_headers() {
-	if is_uml "$1"; then
+	if is_own "$1"; then
 		readlink -f "$CACHE/kernels/$1/build"
 	else
 		echo "/usr/src/linux-headers-$(kernel_release "$1")"
