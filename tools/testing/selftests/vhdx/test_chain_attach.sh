@@ -83,6 +83,7 @@ reject "a parent that is no VHDX" "file-too-small" \
 	vhdxctl attach --parent "$TOP/lib.sh" vm/disks/child.avhdx
 
 # An image leads to files; a device is opened when --parent names it.
+modprobe -q loop
 device=$(losetup --find --show --read-only base/Base.vhdx) || exit 1
 ln -s "$device" vm/disks/device.vhdx
 locator vm/disks/child.avhdx relative_path '.\device.vhdx'
