@@ -41,13 +41,13 @@ up_and_down() {
 need filefrag
 MNT=${VHDX_EXTENTS_DIR:-}
 if [[ -z $MNT ]]; then
-	MNT=$WORK/mnt
-	have_fs ext4 && mount_disk ext4 200 || skip_all "no ext4"
+	have_fs ext4 || skip_all "no ext4"
+	mount_disk ext4 200 || exit 1
 fi
 
 # A fixed image: 8 KiB of payload for each extent, half of them holes.
 mib=$((nr / 128 + 8))
-create "$MNT/payload.vhdx" ${mib}M -t fixed --block-size 1M || exit 1
+create "$MNT/payload.vhdx" "${mib}M" -t fixed --block-size 1M || exit 1
 off=$(($(stat -c %s "$MNT/payload.vhdx") - mib * MIB))
 fallocate --punch-hole -o $off -l $((mib * MIB)) "$MNT/payload.vhdx"
 fragment "$MNT/payload.vhdx" $off
@@ -57,7 +57,7 @@ rm "$MNT/payload.vhdx" "$WORK/raw"
 
 # A BAT of 8 KiB for each extent: 1024 blocks, 1 GiB of a disk. 64 TiB are 65536.
 ((nr <= 65536)) || nr=65536
-create "$MNT/bat.vhdx" ${nr}G --block-size 1M || exit 1
+create "$MNT/bat.vhdx" "${nr}G" --block-size 1M || exit 1
 off=$(vhdxctl info --json "$MNT/bat.vhdx" | python3 -c 'import json, sys
 print(*(r["offset"] for r in json.load(sys.stdin)["regions"] if r["name"] == "BAT"))')
 fragment "$MNT/bat.vhdx" $((off + 4096))
