@@ -167,7 +167,9 @@ static void warn_attach(const char *path, const struct parents *parents, int err
 /*
  * Has the image no parent, as far as the file says it without its log? To apply a
  * log takes as long here as in the driver, and no log that was ever seen gives an
- * image a parent. If one does the driver misses the parent, and it is looked for.
+ * image a parent. If one does the driver misses the parent, and it is looked for;
+ * what was applied to the file by then, of a log that is too long to be tried
+ * first, would have been applied all the same.
  */
 static bool seems_single(int fd, const struct parent_options *opt)
 {

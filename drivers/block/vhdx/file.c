@@ -149,19 +149,18 @@ static u32 file_dio_align(struct vhdx_file *file)
 /* vmalloc memory: what the file needs are its pages, one vector for each. */
 int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len)
 {
-	unsigned int i;
+	unsigned int nr = DIV_ROUND_UP(len, PAGE_SIZE), i;
 
-	buf->nr_pages = DIV_ROUND_UP(len, PAGE_SIZE);
-	buf->bvec = kvcalloc(buf->nr_pages, sizeof(*buf->bvec), GFP_KERNEL);
+	*buf = (struct vhdx_buf){ .bvec = kvcalloc(nr, sizeof(*buf->bvec), GFP_KERNEL) };
 	if (!buf->bvec)
 		return -ENOMEM;
-	buf->addr = vzalloc((size_t)buf->nr_pages << PAGE_SHIFT);
+	buf->addr = vzalloc((size_t)nr << PAGE_SHIFT);
 	if (!buf->addr) {
-		kvfree(buf->bvec);
-		*buf = (struct vhdx_buf){ };
+		vhdx_buf_free(buf);
 		return -ENOMEM;
 	}
-	for (i = 0; i < buf->nr_pages; i++)
+	buf->nr_pages = nr;
+	for (i = 0; i < nr; i++)
 		buf->bvec[i] = (struct bio_vec){
 			.bv_page = vmalloc_to_page(buf->addr + i * PAGE_SIZE),
 			.bv_len = PAGE_SIZE,
@@ -543,6 +542,17 @@ int vhdx_file_fits(const struct vhdx_file *file, u64 size)
 }
 
 /* The opener's rights count, not those of the thread that happens to run. */
+int vhdx_file_space(struct vhdx_file *file, u64 *bytes)
+{
+	struct kstat stat;
+	int ret;
+
+	ret = vfs_getattr(&file->filp->f_path, &stat, STATX_BLOCKS, 0);
+	if (!ret)
+		*bytes = stat.blocks << SECTOR_SHIFT;
+	return ret;
+}
+
 int vhdx_file_resize(struct vhdx_file *file, u64 size)
 {
 	const struct cred *old;

@@ -25,7 +25,8 @@
  * @owner: what we were given; kept, for the locks that go with it [immutable]
  * @cur_size: size in bytes that we last saw or set [READ_ONCE; written by
  *	vhdx_file_resize() and at open]
- * @direct: payload and metadata use direct I/O [immutable]
+ * @direct: payload and metadata use direct I/O [immutable, once that is decided;
+ *	until then what is read may be read either way]
  * @dsync: the file system is one of a local disk, and honours IOCB_DSYNC on
  *	every path; others do not when they bypass the page cache [immutable]
  * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
@@ -190,6 +191,9 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
  * flushes, not writes: see file_set_time().
  */
 int vhdx_file_flush(struct vhdx_file *file);
+
+/* Space on the disk that the file takes, in bytes. May sleep. 0 or a negative errno. */
+int vhdx_file_space(struct vhdx_file *file, u64 *bytes);
 
 /*
  * Set the file's size, as ftruncate() does; a gain reads as zeros. Not stable

@@ -26,7 +26,7 @@ struct vhdx_overlay_extent {
  * the file.
  */
 #define VHDX_OVERLAY_MAX_PAGES		65536	/* 256 MiB */
-#define VHDX_OVERLAY_SPILL_PAGES	16384
+#define VHDX_OVERLAY_SPILL_PAGES	4096	/* 16 MiB */
 
 /**
  * struct vhdx_overlay - replayed log content

@@ -6,8 +6,8 @@
  * overlay from this copy, and the overlay is what goes to the file, page by page
  * in the order of the file. If memory is short it is read twice, for the search and
  * to be applied. So is a longer log, whose overlay goes to the file whenever it is full.
- * So the memory is bounded by twice VHDX_REPLAY_MEMORY, and a page that is in many
- * entries is written once, or once for each time that the overlay was full.
+ * So the memory is bounded by twice VHDX_REPLAY_MEMORY for writing, and a page that
+ * is in many entries is written once, or once for each time that the overlay was full.
  *
  * Of the order of the log nothing is needed but that the last content of each page
  * is there in the end, before the flush: the LogGuid is cleared after that, and
@@ -153,6 +153,7 @@ int vhdx_replay_to_memory(struct vhdx_replay *rp, struct vhdx_finding *fd)
 		return ret;
 	}
 	vhdx_buf_free(&rp->copy);
+	rp->src.fixed = false;
 	vhdx_overlay_finish(ov);
 	rp->img->overlay = ov;
 	rp->img->overlay_size = max(rp->img->file.cur_size, rp->seq.end);
@@ -204,6 +205,8 @@ static int replay_file_zero(struct vhdx_sink *sink, u64 off, u64 len)
 	struct replay_file *rf = container_of(sink, struct replay_file, sink);
 	u64 end = min(off + len, rf->end);
 
+	if (fatal_signal_pending(current))
+		return -EINTR;
 	if (off >= end || !vhdx_file_zero(rf->file, off, end - off))
 		return 0;
 	return zero_by_writing(rf, off, end);
@@ -296,6 +299,12 @@ static int replay_run(struct vhdx_replay *rp, struct replay_file *rf, void *scra
 	return ret;
 }
 
+/* An overlay takes what memory it gets: it is given no more than there is. */
+static unsigned int replay_spill_pages(void)
+{
+	return clamp_t(long, si_mem_available() / 4, 1, VHDX_OVERLAY_SPILL_PAGES);
+}
+
 /* Everything that may be refused is, before the file changes. */
 static int replay_prepare(struct vhdx_replay *rp, struct replay_file *rf, void **scratch)
 {
@@ -311,7 +320,7 @@ static int replay_prepare(struct vhdx_replay *rp, struct replay_file *rf, void *
 	if (!rf->writer)
 		return -ENOMEM;
 	if (!rp->ov) {
-		rp->ov = vhdx_overlay_alloc(VHDX_OVERLAY_SPILL_PAGES);
+		rp->ov = vhdx_overlay_alloc(replay_spill_pages());
 		*scratch = kvmalloc(VHDX_LOG_REPLAY_SCRATCH, GFP_KERNEL);
 		if (!rp->ov || !*scratch)
 			return -ENOMEM;

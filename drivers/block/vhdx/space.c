@@ -215,6 +215,29 @@ static int space_check_size(struct vhdx_space *space)
 	return -ESTALE;
 }
 
+/*
+ * What a step costs depends on the file system: where files cannot be sparse, as
+ * with vfat, it is space, and perhaps zeros that are written. So only steps that
+ * cost no space grow.
+ */
+static int space_step(struct vhdx_space *space, u64 size)
+{
+	struct vhdx_file *file = &space->img->file;
+	u64 before, after;
+	int ret;
+
+	ret = vhdx_file_space(file, &before);
+	if (!ret)
+		ret = vhdx_file_resize(file, size);
+	if (ret)
+		return ret;
+	if (vhdx_file_space(file, &after) || after >= before + SPACE_STEP_MIN / 2)
+		space->step = SPACE_STEP_MIN;
+	else
+		space->step = min_t(u64, 2 * space->step, SPACE_STEP_MAX);
+	return 0;
+}
+
 /* A large step if there is room for one, else just what is needed. */
 static int space_resize(struct vhdx_space *space, u64 end)
 {
@@ -222,11 +245,9 @@ static int space_resize(struct vhdx_space *space, u64 end)
 	int ret;
 
 	lockdep_assert_held(&space->lock);
-	ret = vhdx_file_resize(file, min(end + space->step, VHDX_FILE_MAX));
-	if (!ret) {
-		space->step = min_t(u64, 2 * space->step, SPACE_STEP_MAX);
+	ret = space_step(space, min(end + space->step, VHDX_FILE_MAX));
+	if (!ret)
 		return 0;
-	}
 	space->step = SPACE_STEP_MIN;
 	return vhdx_file_resize(file, end);
 }
