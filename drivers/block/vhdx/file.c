@@ -158,7 +158,7 @@ int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len)
 	buf->addr = vzalloc((size_t)buf->nr_pages << PAGE_SHIFT);
 	if (!buf->addr) {
 		kvfree(buf->bvec);
-		buf->bvec = NULL;
+		*buf = (struct vhdx_buf){ };
 		return -ENOMEM;
 	}
 	for (i = 0; i < buf->nr_pages; i++)
@@ -169,9 +169,37 @@ int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len)
 	return 0;
 }
 
+int vhdx_buf_alloc_pages(struct vhdx_buf *buf, size_t len)
+{
+	unsigned int nr = DIV_ROUND_UP(len, PAGE_SIZE);
+	struct page *page;
+
+	*buf = (struct vhdx_buf){ .bvec = kvcalloc(nr, sizeof(*buf->bvec), GFP_KERNEL) };
+	if (!buf->bvec)
+		return -ENOMEM;
+	for (; buf->nr_pages < nr; buf->nr_pages++) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page) {
+			vhdx_buf_free(buf);
+			return -ENOMEM;
+		}
+		buf->bvec[buf->nr_pages] = (struct bio_vec){
+			.bv_page = page,
+			.bv_len = PAGE_SIZE,
+		};
+	}
+	return 0;
+}
+
 void vhdx_buf_free(struct vhdx_buf *buf)
 {
-	vfree(buf->addr);
+	unsigned int i;
+
+	if (buf->addr)
+		vfree(buf->addr);
+	else
+		for (i = 0; i < buf->nr_pages; i++)
+			__free_page(buf->bvec[i].bv_page);
 	kvfree(buf->bvec);
 	*buf = (struct vhdx_buf){ };
 }
@@ -406,15 +434,6 @@ int vhdx_file_pread(struct vhdx_file *file, u64 off, void *buf, u32 len)
 
 	iov_iter_kvec(&iter, ITER_DEST, &vec, 1, len);
 	return file_sync_io(file, &iter, off, 0);
-}
-
-int vhdx_file_pwrite(struct vhdx_file *file, u64 off, const void *buf, u32 len)
-{
-	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
-	struct iov_iter iter;
-
-	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, len);
-	return file_sync_io(file, &iter, off, IOCB_WRITE);
 }
 
 /*

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make check: every test there is, as one KTAP stream. Each step's output goes
-# to build/check/<step>.log and is printed when the step is done, in order; two
-# steps run at a time. The last line is "N passed, N failed, N skipped" and
+# to build/check/<step>.log and is printed when the step is done, in order; three
+# steps run at a time, as tests wait now and then. The last line is "N passed, N failed, N skipped" and
 # counts individual tests; the exit status is 0 if none failed.
 #
 # Usage: check.sh [STEP...]	check.sh list shows the steps
@@ -17,27 +17,36 @@ top=$(cd "$(dirname "$0")/../../.." && pwd)
 cd "$top" || exit 2
 testing=tools/testing/vhdx
 logs=build/check
-lanes=2
+lanes=3
 
 . "$testing/packages.sh"
 
-# Emulated machines are slow. fault_check is about the command, and so is much of
-# attach_snapshot: one of them is enough. The faults of disk and memory, each in
-# turn, chains at random and parents that are shared are left to User Mode Linux.
-# host_memory is not part of this: see what is open in
+# Emulated machines are slow, so that each test whose subject is the same on every
+# kernel is run by one of them or none, and all by User Mode Linux. The faults of disk and
+# memory, each in turn, chains at random and parents that are shared are left to
+# that one altogether. host_memory is not part of this: see what is open in
 # Documentation/block/vhdx-crash-safety.rst.
 emulated="-x fault_alloc -x fault_cases -x fault_io -x fault_space -x chain_content"
 emulated+=" -x chain_shared -x host_memory"
-once="-x attach_snapshot -x fault_check"
+declare -A only=(
+	[6.1]="attach_busy attach_snapshot backing_local error_truncated host_fs io_sectors4096
+		log_commit"
+	[6.12]="attach_hibernate attach_loop backing_remote chain_attach host_cpu io_fio io_sizes"
+	[newest]="error_short host_file host_kill host_queue"
+	[uml]="attach_huge chain_oracle fault_check host_memcg host_nfs log_idle log_order"
+)
 
-# A debug kernel under User Mode Linux is slow: what allocates, locks and ends
-# there, and some of the images and chains, but not the long tests of content.
-debugged="-t attach_[bc]* -t attach_loop -t error_* -t log_commit"
-debugged+=" -t chain_content -t chain_shared"
-debugged+=" -t fault_attach -t image_odd -t image_written -t log_readonly -t log_replay"
+# A debug kernel under User Mode Linux is slow: attach, errors, replay and chains,
+# and everything at once, but not the long tests of content.
+debugged="-t attach_basic -t attach_control -t chain_content -t error_io -t fault_attach"
+debugged+=" -t log_replay -t stress"
 
 # These only when they are asked for.
 long="vm-uml-debug-all"
+
+# Seconds for a machine.
+machine=2400
+[ "${VHDX_TEST_SHARE:-}" != 1/1 ] || machine=10800
 
 # name | limit in seconds | command
 steps() {
@@ -54,11 +63,11 @@ steps() {
 	build-uml-debug | 3000 | $testing/vm/build-module uml-debug
 	crash-model | 300 | build_tools && build/vhdx-crash model
 	vm-runner | 900 | build_tools && $testing/vm/test.sh
-	vm-uml | 1800 | selftests uml
-	vm-6.1 | 2400 | selftests 6.1 $emulated
-	vm-6.12 | 2400 | selftests 6.12 $emulated $once
-	vm-newest | 2400 | selftests newest $emulated $once
-	vm-uml-debug | 2400 | selftests uml-debug $debugged
+	vm-uml | $machine | selftests uml
+	vm-6.1 | $machine | selftests 6.1 $emulated
+	vm-6.12 | $machine | selftests 6.12 $emulated
+	vm-newest | $machine | selftests newest $emulated
+	vm-uml-debug | $machine | selftests uml-debug $debugged
 	vm-uml-debug-all | 14400 | MACHINE_LIMIT=14380 VHDX_TEST_LIMIT=3600 VHDX_TEST_SHARE=1/1 selftests uml-debug
 	kunit-uml-debug | 900 | kunit uml-debug
 	crash | 1500 | crash_quick
@@ -88,7 +97,7 @@ build_tools() {
 
 # Some power cuts; make crash has more.
 crash_quick() {
-	SEED=1 SEEDS=2 COUNT=60 LIBRARY=1000 SECONDS_MAX=600 "$testing/crash/campaign.sh"
+	SEED=1 SEEDS=2 COUNT=60 LIBRARY=600 SECONDS_MAX=600 "$testing/crash/campaign.sh"
 }
 
 # That the benchmark runs and its report has all rows; what it measures is no
@@ -125,16 +134,38 @@ crafted() {
 		mv "$logs/crafted.tar.tmp" "$logs/crafted.tar" && rm -rf "$logs/crafted"
 }
 
-# Like cases, above all images, are divided among the kernels of distributions;
-# with VHDX_TEST_SHARE=1/1 each has them all.
+# Like cases, above all images, are divided among the kernels of distributions, as
+# tests are; with VHDX_TEST_SHARE=1/1 each has them all.
 share_of() {
 	case $1 in
 	6.1)		echo 1/3 ;;
 	6.12)		echo 2/3 ;;
 	newest)		echo 3/3 ;;
-	uml-debug)	echo 1/6 ;;
+	uml-debug)	echo 1/12 ;;
 	*)		echo 1/1 ;;
 	esac
+}
+
+# Operations of each thread in test_stress.
+stress_of() {
+	case $1 in
+	uml)		echo 200 ;;
+	uml-debug)	echo 20 ;;
+	*)		echo 60 ;;
+	esac
+}
+
+# Options that leave out what another kernel runs.
+not_ours() {
+	local kernel name
+
+	[[ $1 != uml* && $VHDX_TEST_SHARE != 1/1 ]] || return
+	for kernel in "${!only[@]}"; do
+		[ "$kernel" != "$1" ] || continue
+		for name in ${only[$kernel]}; do
+			echo "-x $name"
+		done
+	done
 }
 
 # The live tests, on a folder that the machine may write to. MACHINE_LIMIT is for
@@ -151,10 +182,13 @@ selftests() {
 	build_tools && with_lock crafted || return
 	export VHDX_TEST_CRAFTED_TAR=$top/$logs/crafted.tar
 	export VHDX_TEST_SHARE=${VHDX_TEST_SHARE:-$(share_of "$kernel")}
+	export VHDX_STRESS_COUNT=${VHDX_STRESS_COUNT:-$(stress_of "$kernel")}
+	# shellcheck disable=SC2046 # options
+	set -- "$@" $(not_ours "$kernel")
 	rm -rf "$share"
 	mkdir -p "$share"
 	TMPDIR='' "$testing/vm/run" --kernel "$kernel" --cpus "$cpus" \
-		--timeout "${MACHINE_LIMIT:-2380}" \
+		--timeout "${MACHINE_LIMIT:-$((machine - 20))}" \
 		--share "$share" -- \
 		env "TMPDIR=$share" "CI=${CI:-}" "$top/tools/testing/selftests/vhdx/run_all.sh" "$@"
 	status=$?

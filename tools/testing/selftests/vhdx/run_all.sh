@@ -28,6 +28,19 @@ matches() {
 	return 1
 }
 
+# A pattern that matches nothing is a name that was misspelt, or is old.
+check_patterns() {
+	local pattern name
+
+	for pattern; do
+		for name in test_*.sh; do
+			! matches "$name" "$pattern" || continue 2
+		done
+		echo "no test matches $pattern" >&2
+		exit 2
+	done
+}
+
 choose() {
 	local name
 
@@ -88,6 +101,7 @@ while getopts qlt:x: option; do
 	esac
 done
 
+check_patterns "${patterns[@]}" "${excluded[@]}"
 mapfile -t tests < <(choose)
 if [[ -n $list ]]; then
 	printf '%s\n' "${tests[@]}"

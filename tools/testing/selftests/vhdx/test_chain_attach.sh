@@ -83,6 +83,7 @@ reject "a parent that is no VHDX" "file-too-small" \
 	vhdxctl attach --parent "$TOP/lib.sh" vm/disks/child.avhdx
 
 # An image leads to files; a device is opened when --parent names it.
+modprobe -q loop
 device=$(losetup --find --show --read-only base/Base.vhdx) || exit 1
 ln -s "$device" vm/disks/device.vhdx
 locator vm/disks/child.avhdx relative_path '.\device.vhdx'
@@ -175,6 +176,15 @@ run "a dirty parent shows what its log says" cmp "$DEV" raw
 run "and can be written over" dd if=/dev/urandom of="$DEV" bs=4k count=9 oflag=direct status=none
 detach
 equal "it did not change" "$before" "$(model --sum "$WORK/dirty.vhdx")"
+
+# The file alone shows no parent, what its log says does.
+"$TOP/chain.py" adopt adopted.vhdx 0.vhdx
+reject "a parent by the log, the driver" "EINVAL chain-parent-missing 0" \
+	"$TOP/chain.py" attach adopted.vhdx
+run "a parent by the log is found" attach adopted.vhdx
+equal "and listed" "2 $WORK/0.vhdx" "$(vhdxctl list -n --raw -o DEPTH,PARENTS "$DEV")"
+equal "and read" base "$(head -c 4 "$DEV")"
+detach
 
 # info
 
