@@ -584,6 +584,11 @@ int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len)
 	return ret;
 }
 
+bool vhdx_file_is_deleted(const struct vhdx_file *file)
+{
+	return file_is_regular(file) && !file_inode(file->filp)->i_nlink;
+}
+
 bool vhdx_file_size_changed(const struct vhdx_file *file)
 {
 	return file_is_regular(file) &&

@@ -224,6 +224,9 @@ bool vhdx_file_writes_through(const struct vhdx_file *file);
 /* Would a write wait, as far as one can see? Racy. Never sleeps. */
 bool vhdx_file_is_frozen(const struct vhdx_file *file);
 
+/* Has it no name any more, so that nothing stays when it is closed? Never sleeps. */
+bool vhdx_file_is_deleted(const struct vhdx_file *file);
+
 /* Has somebody else changed the file's size? Never sleeps. */
 bool vhdx_file_size_changed(const struct vhdx_file *file);
 
