@@ -20,7 +20,7 @@ held_in_slabs() {
 	for cache in /sys/kernel/slab/kmalloc-*; do
 		echo 1 >"$cache/shrink"
 	done
-	grep -hE '^ *[0-9]+ [a-z0-9_]+\+0x.*\[vhdx\]' /sys/kernel/debug/slab/kmalloc-*/alloc_traces 2>/dev/null |
+	grep -hE '^ *[0-9]+ [A-Za-z0-9_.]+\+0x.*\[vhdx\]' /sys/kernel/debug/slab/kmalloc-*/alloc_traces 2>/dev/null |
 		awk '{ print $1, $2 }'
 }
 
@@ -28,7 +28,7 @@ held_in_slabs() {
 # slab cache shows when the cache goes, with the module.
 held() {
 	held_in_slabs
-	sed -n 's/.* \([a-z0-9_]*+0x.*\) \[vhdx\].*/vmalloc \1/p' /proc/vmallocinfo
+	sed -n 's/.* \([A-Za-z0-9_.]*+0x.*\) \[vhdx\].*/vmalloc \1/p' /proc/vmallocinfo
 	grep -hE '^vhdx[0-9]' /proc/[0-9]*/comm 2>/dev/null
 }
 
