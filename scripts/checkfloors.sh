@@ -64,7 +64,7 @@ check_driver() {
 		for (i = 1; i <= n; i++)
 			pure[list[i]] = 1
 		for (i = split("extent file image image_types pages map space " \
-			       "journal replay overlay", list, " "); i; i--)
+			       "journal replay overlay writer", list, " "); i; i--)
 			level[list[i]] = 2
 		level["chain"] = level["parent"] = 3
 		level["device"] = level["request"] = 4

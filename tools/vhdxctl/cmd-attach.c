@@ -165,6 +165,34 @@ static void warn_attach(const char *path, const struct parents *parents, int err
 }
 
 /*
+ * Has the image no parent, as far as the file says it without its log? To apply a
+ * log takes as long here as in the driver, and no log that was ever seen gives an
+ * image a parent. If one does the driver misses the parent, and it is looked for;
+ * what was applied to the file by then, of a log that is too long to be tried
+ * first, would have been applied all the same.
+ */
+static bool seems_single(int fd, const struct parent_options *opt)
+{
+	struct vhdx_finding finding;
+	struct libvhdx_fd_file file;
+	struct libvhdx_image img;
+	int err;
+
+	if (opt->nr_files || libvhdx_fd_file_init(&file, fd))
+		return false;
+	libvhdx_image_init(&img, &file.file);
+	err = libvhdx_image_load_headers(&img, &finding);
+	if (!err)
+		err = libvhdx_image_load_regions(&img, &finding);
+	if (!err)
+		err = libvhdx_image_load_metadata(&img, &finding);
+	if (!err)
+		err = img.md.has_parent;
+	libvhdx_image_close(&img);
+	return !err;
+}
+
+/*
  * What is wrong with the image itself the driver knows better, and says: here
  * nothing comes of it but that no parent is looked for.
  */
@@ -184,31 +212,43 @@ static int find_parents(const char *path, int fd, const struct parent_options *o
 	return err;
 }
 
-/* The number of the device, or -1 and a message. */
-static int attach_chain(const char *path, int fd, const struct parents *parents, u32 flags)
+static int attach_chain(int fd, const struct parents *parents, u32 flags, int *number,
+			struct vhdx_fault_reply *fault)
 {
-	struct vhdx_fault_reply fault;
 	s32 fds[VHDX_MAX_PARENTS];
-	int err, number;
 	u32 i;
 
 	for (i = 0; i < parents->nr; i++)
 		fds[i] = parents->parent[i]->target.fd;
-	err = control_attach(fd, fds, i, flags, &number, &fault);
+	return control_attach(fd, fds, i, flags, number, fault);
+}
+
+/* The number of the device, or -1 and a message. */
+static int attach_found(const char *path, int fd, const struct request *rq,
+			struct parents *parents)
+{
+	struct vhdx_fault_reply fault = { .code = VHDX_FAULT_CHAIN_PARENT_MISSING };
+	int err = -EUCLEAN, number;
+
+	if (seems_single(fd, &rq->parents))
+		err = attach_chain(fd, parents, rq->flags, &number, &fault);
+	if (err && fault.code == VHDX_FAULT_CHAIN_PARENT_MISSING) {
+		if (find_parents(path, fd, &rq->parents, parents))
+			return -1;
+		err = attach_chain(fd, parents, rq->flags, &number, &fault);
+	}
 	if (!err)
 		return number;
-	warn_attach(path, parents, err, flags, &fault);
+	warn_attach(path, parents, err, rq->flags, &fault);
 	return -1;
 }
 
 /* The image at @path, which is open as @fd. Closes it: the driver has it, locks included. */
 static int attach_open(const char *path, int fd, const struct request *rq)
 {
-	struct parents parents;
-	int number = -1;
+	struct parents parents = { .nr = 0 };
+	int number = attach_found(path, fd, rq, &parents);
 
-	if (!find_parents(path, fd, &rq->parents, &parents))
-		number = attach_chain(path, fd, &parents, rq->flags);
 	parents_close(&parents);
 	close(fd);
 	return number;

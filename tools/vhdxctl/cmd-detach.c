@@ -42,7 +42,7 @@ static void warn_busy(int number, const char *dev)
 	users_warn(number);
 }
 
-static void warn_detach(int number, int err)
+static void warn_detach(int number, int err, bool deleted)
 {
 	char dev[DEVICE_PATH];
 
@@ -55,6 +55,9 @@ static void warn_detach(int number, int err)
 		warnx("%s: is not attached", dev);
 	else if (device_exists(number))
 		warnx("%s: cannot detach: %s", dev, strerror(-err));
+	else if (deleted)
+		warnx("%s: is detached; its last writes failed: %s; its file was deleted, and unless it has another name nothing of it stays",
+		      dev, strerror(-err));
 	else
 		warnx("%s: is detached, but its image may lack the last writes: %s; the log is replayed at the next attach",
 		      dev, strerror(-err));
@@ -78,30 +81,28 @@ static int detach_patiently(int number, u32 flags)
 	return err;
 }
 
-static int detach(int number, u32 flags)
+/* With @may_be_gone somebody else may have taken it away meanwhile. */
+static int detach(int number, u32 flags, bool may_be_gone)
 {
+	bool deleted = device_file_is_deleted(number);
 	int err = detach_patiently(number, flags);
 
-	if (err)
-		warn_detach(number, err);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	if (!err || (err == -ENODEV && may_be_gone))
+		return EXIT_SUCCESS;
+	warn_detach(number, err, deleted);
+	return EXIT_FAILURE;
 }
 
-/* One that somebody else has taken away meanwhile is what was wanted. */
 static int detach_all(u32 flags)
 {
 	int status = EXIT_SUCCESS;
 	int *numbers;
 	size_t nr = device_list(&numbers);
 	size_t i;
-	int err;
 
 	for (i = 0; i < nr; i++) {
-		err = detach_patiently(numbers[i], flags);
-		if (!err || err == -ENODEV)
-			continue;
-		warn_detach(numbers[i], err);
-		status = EXIT_FAILURE;
+		if (detach(numbers[i], flags, true))
+			status = EXIT_FAILURE;
 	}
 	free(numbers);
 	return status;
@@ -119,7 +120,7 @@ static int detach_name(const char *name, u32 flags)
 	if (number < 0)
 		number = device_find(name);
 	if (number >= 0)
-		return detach(number, flags);
+		return detach(number, flags, false);
 	if (access(name, F_OK))
 		warn("%s", name);
 	else

@@ -175,21 +175,33 @@ static char *unescape(char *path)
 	return path;
 }
 
-char *device_snapshot_of(int number)
+static bool is_deleted(const char *file)
 {
 	static const char deleted[] = " (deleted)";
-	char *file = device_attr(number, "vhdx/backing_file");
-	char *parents = device_attr(number, "vhdx/parents");
 	size_t len = file ? strlen(file) : 0;
 
-	if (len >= strlen(deleted) && !strcmp(file + len - strlen(deleted), deleted) &&
-	    parents && *parents) {
+	return len >= strlen(deleted) && !strcmp(file + len - strlen(deleted), deleted);
+}
+
+bool device_file_is_deleted(int number)
+{
+	char *file = device_attr(number, "vhdx/backing_file");
+	bool deleted = is_deleted(file);
+
+	free(file);
+	return deleted;
+}
+
+char *device_snapshot_of(int number)
+{
+	char *parents = device_attr(number, "vhdx/parents");
+
+	if (device_file_is_deleted(number) && parents && *parents) {
 		parents[strcspn(parents, "\n")] = '\0';
 	} else {
 		free(parents);
 		parents = NULL;
 	}
-	free(file);
 	return parents;
 }
 

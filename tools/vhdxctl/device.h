@@ -31,6 +31,12 @@ bool device_wait(int number);
 int device_number(const char *name);
 
 /*
+ * Was the file of device @number deleted, as that of a snapshot is from the
+ * beginning? Unless it has another name nothing of it stays.
+ */
+bool device_file_is_deleted(int number);
+
+/*
  * Path of the image that device @number is a snapshot of: writes go to a child
  * of it, whose file has no name. NULL if it is none. The caller frees it.
  */

@@ -166,6 +166,14 @@ static void device_mode_changed(void *data)
 
 /* The log of the image */
 
+/* What becomes of a log that could not be emptied. The image is open. */
+static const char *device_log_prospect(struct vhdx_device *dev)
+{
+	if (vhdx_file_is_deleted(vhdx_image_file(vhdx_device_leaf(dev))))
+		return "it goes with the file, which was deleted";
+	return "it will be replayed at the next attach";
+}
+
 static void device_clean(struct vhdx_device *dev)
 {
 	unsigned int noio = memalloc_noio_save();
@@ -174,11 +182,11 @@ static void device_clean(struct vhdx_device *dev)
 	mutex_lock(&dev->stop_lock);
 	if (!dev->stopped)
 		ret = vhdx_image_clean(vhdx_device_leaf(dev));
+	if (ret)
+		pr_err("%s: cannot empty the log (error %d): %s\n", dev->name, ret,
+		       device_log_prospect(dev));
 	mutex_unlock(&dev->stop_lock);
 	memalloc_noio_restore(noio);
-	if (ret)
-		pr_err("%s: cannot empty the log (error %d): it will be replayed at the next attach\n",
-		       dev->name, ret);
 }
 
 static void device_clean_done(struct vhdx_device *dev)
@@ -375,6 +383,7 @@ static struct vhdx_device *device_alloc(const struct vhdx_device_options *opt)
  */
 static int device_close_chain(struct vhdx_device *dev)
 {
+	const char *prospect = device_log_prospect(dev);
 	unsigned int noio = memalloc_noio_save();
 	int ret;
 
@@ -386,8 +395,8 @@ static int device_close_chain(struct vhdx_device *dev)
 	vhdx_chain_close(dev->chain);
 	memalloc_noio_restore(noio);
 	if (ret)
-		pr_err("%s: the last writes or the clean-up of the log failed (error %d): the log will be replayed at the next attach\n",
-		       dev->name, ret);
+		pr_err("%s: the last writes or the clean-up of the log failed (error %d): %s\n",
+		       dev->name, ret, prospect);
 	return ret;
 }
 

@@ -149,19 +149,18 @@ static u32 file_dio_align(struct vhdx_file *file)
 /* vmalloc memory: what the file needs are its pages, one vector for each. */
 int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len)
 {
-	unsigned int i;
+	unsigned int nr = DIV_ROUND_UP(len, PAGE_SIZE), i;
 
-	buf->nr_pages = DIV_ROUND_UP(len, PAGE_SIZE);
-	buf->bvec = kvcalloc(buf->nr_pages, sizeof(*buf->bvec), GFP_KERNEL);
+	*buf = (struct vhdx_buf){ .bvec = kvcalloc(nr, sizeof(*buf->bvec), GFP_KERNEL) };
 	if (!buf->bvec)
 		return -ENOMEM;
-	buf->addr = vzalloc((size_t)buf->nr_pages << PAGE_SHIFT);
+	buf->addr = vzalloc((size_t)nr << PAGE_SHIFT);
 	if (!buf->addr) {
-		kvfree(buf->bvec);
-		buf->bvec = NULL;
+		vhdx_buf_free(buf);
 		return -ENOMEM;
 	}
-	for (i = 0; i < buf->nr_pages; i++)
+	buf->nr_pages = nr;
+	for (i = 0; i < nr; i++)
 		buf->bvec[i] = (struct bio_vec){
 			.bv_page = vmalloc_to_page(buf->addr + i * PAGE_SIZE),
 			.bv_len = PAGE_SIZE,
@@ -169,9 +168,37 @@ int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len)
 	return 0;
 }
 
+int vhdx_buf_alloc_pages(struct vhdx_buf *buf, size_t len)
+{
+	unsigned int nr = DIV_ROUND_UP(len, PAGE_SIZE);
+	struct page *page;
+
+	*buf = (struct vhdx_buf){ .bvec = kvcalloc(nr, sizeof(*buf->bvec), GFP_KERNEL) };
+	if (!buf->bvec)
+		return -ENOMEM;
+	for (; buf->nr_pages < nr; buf->nr_pages++) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page) {
+			vhdx_buf_free(buf);
+			return -ENOMEM;
+		}
+		buf->bvec[buf->nr_pages] = (struct bio_vec){
+			.bv_page = page,
+			.bv_len = PAGE_SIZE,
+		};
+	}
+	return 0;
+}
+
 void vhdx_buf_free(struct vhdx_buf *buf)
 {
-	vfree(buf->addr);
+	unsigned int i;
+
+	if (buf->addr)
+		vfree(buf->addr);
+	else
+		for (i = 0; i < buf->nr_pages; i++)
+			__free_page(buf->bvec[i].bv_page);
 	kvfree(buf->bvec);
 	*buf = (struct vhdx_buf){ };
 }
@@ -408,15 +435,6 @@ int vhdx_file_pread(struct vhdx_file *file, u64 off, void *buf, u32 len)
 	return file_sync_io(file, &iter, off, 0);
 }
 
-int vhdx_file_pwrite(struct vhdx_file *file, u64 off, const void *buf, u32 len)
-{
-	struct kvec vec = { .iov_base = (void *)buf, .iov_len = len };
-	struct iov_iter iter;
-
-	iov_iter_kvec(&iter, ITER_SOURCE, &vec, 1, len);
-	return file_sync_io(file, &iter, off, IOCB_WRITE);
-}
-
 /*
  * The file system may complete the kiocb before the call that submitted it
  * returns, and goes on using it until it returns: whoever is last ends it.
@@ -524,6 +542,17 @@ int vhdx_file_fits(const struct vhdx_file *file, u64 size)
 }
 
 /* The opener's rights count, not those of the thread that happens to run. */
+int vhdx_file_space(struct vhdx_file *file, u64 *bytes)
+{
+	struct kstat stat;
+	int ret;
+
+	ret = vfs_getattr(&file->filp->f_path, &stat, STATX_BLOCKS, 0);
+	if (!ret)
+		*bytes = stat.blocks << SECTOR_SHIFT;
+	return ret;
+}
+
 int vhdx_file_resize(struct vhdx_file *file, u64 size)
 {
 	const struct cred *old;
@@ -553,6 +582,11 @@ int vhdx_file_zero(struct vhdx_file *file, u64 off, u64 len)
 		ret = vfs_fallocate(file->filp, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
 				    off, len);
 	return ret;
+}
+
+bool vhdx_file_is_deleted(const struct vhdx_file *file)
+{
+	return file_is_regular(file) && !file_inode(file->filp)->i_nlink;
 }
 
 bool vhdx_file_size_changed(const struct vhdx_file *file)

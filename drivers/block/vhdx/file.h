@@ -5,15 +5,16 @@
  * All I/O of the module to a backing file goes through here, always from a
  * task context that may sleep and that runs in a noio scope, never from
  * ->queue_rq. I/O is direct when the file can do it for the image's sectors,
- * else through the page cache. What is read and replayed while the image is
- * being opened goes through the page cache (headers may not): until the metadata
- * has been read nobody knows the sector size. The kernel keeps the two coherent.
+ * else through the page cache. Tables that are read while the image is being opened
+ * go through the page cache (headers may not): until the metadata has been read nobody
+ * knows the sector size. The kernel keeps the two coherent.
  */
 #ifndef VHDX_FILE_H
 #define VHDX_FILE_H
 
 #include <linux/bvec.h>
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 #include <linux/uio.h>
 
@@ -24,7 +25,8 @@
  * @owner: what we were given; kept, for the locks that go with it [immutable]
  * @cur_size: size in bytes that we last saw or set [READ_ONCE; written by
  *	vhdx_file_resize() and at open]
- * @direct: payload and metadata use direct I/O [immutable]
+ * @direct: payload and metadata use direct I/O [immutable, once that is decided;
+ *	until then what is read may be read either way]
  * @dsync: the file system is one of a local disk, and honours IOCB_DSYNC on
  *	every path; others do not when they bypass the page cache [immutable]
  * @mem_align: alignment in bytes that direct I/O needs of memory [immutable]
@@ -101,7 +103,7 @@ bool vhdx_file_needs_stable_pages(const struct vhdx_file *file);
 
 /**
  * struct vhdx_buf - memory for metadata I/O
- * @addr: page-aligned, virtually contiguous
+ * @addr: page-aligned, virtually contiguous; NULL of vhdx_buf_alloc_pages()
  * @bvec: the same pages, for the file
  * @nr_pages: their number
  */
@@ -113,7 +115,21 @@ struct vhdx_buf {
 
 /* Allocate at least @len zeroed bytes; may sleep. -ENOMEM on failure. */
 int vhdx_buf_alloc(struct vhdx_buf *buf, size_t len);
+
+/*
+ * The same of pages that lie anywhere, and are not zeroed: cheaper to have, and
+ * read and written by vhdx_buf_at() in pieces of up to 4 KiB.
+ */
+int vhdx_buf_alloc_pages(struct vhdx_buf *buf, size_t len);
+
+/* What either has allocated; also where it failed, or all is zero. */
 void vhdx_buf_free(struct vhdx_buf *buf);
+
+/* The memory of byte @at: good to the end of the 4 KiB it is in. */
+static inline void *vhdx_buf_at(const struct vhdx_buf *buf, size_t at)
+{
+	return page_address(buf->bvec[at / PAGE_SIZE].bv_page) + at % PAGE_SIZE;
+}
 
 /*
  * Read or write @len bytes between @off of the file and the start of @buf,
@@ -134,11 +150,10 @@ int vhdx_file_write_page(struct vhdx_file *file, u64 off, struct page *page,
 			 bool fua);
 
 /*
- * Any bytes through the page cache, to and from any kernel memory; for the
- * time of opening. 0 or a negative errno; a short transfer is -EIO.
+ * Any bytes through the page cache, to any kernel memory; for the time of
+ * opening. 0 or a negative errno; a short transfer is -EIO.
  */
 int vhdx_file_pread(struct vhdx_file *file, u64 off, void *buf, u32 len);
-int vhdx_file_pwrite(struct vhdx_file *file, u64 off, const void *buf, u32 len);
 
 /**
  * struct vhdx_file_io - one asynchronous transfer, embedded by the caller
@@ -177,6 +192,9 @@ void vhdx_file_submit(struct vhdx_file *file, struct vhdx_file_io *io,
  */
 int vhdx_file_flush(struct vhdx_file *file);
 
+/* Space on the disk that the file takes, in bytes. May sleep. 0 or a negative errno. */
+int vhdx_file_space(struct vhdx_file *file, u64 *bytes);
+
 /*
  * Set the file's size, as ftruncate() does; a gain reads as zeros. Not stable
  * before the next flush. The caller serialises.
@@ -205,6 +223,9 @@ bool vhdx_file_writes_through(const struct vhdx_file *file);
 
 /* Would a write wait, as far as one can see? Racy. Never sleeps. */
 bool vhdx_file_is_frozen(const struct vhdx_file *file);
+
+/* Has it no name any more, so that nothing stays when it is closed? Never sleeps. */
+bool vhdx_file_is_deleted(const struct vhdx_file *file);
 
 /* Has somebody else changed the file's size? Never sleeps. */
 bool vhdx_file_size_changed(const struct vhdx_file *file);

@@ -12,7 +12,6 @@
 
 #include "extent.h"
 #include "format/locator.h"
-#include "format/log_scan.h"
 #include "format/raw.h"
 #include "format/source.h"
 #include "format/text.h"
@@ -22,8 +21,6 @@
 #include "replay.h"
 #include "trace.h"
 
-/* A longer log is not replayed in memory first for a writable attach. */
-#define IMAGE_REHEARSE_MAX	SZ_64M
 /* BAT bytes that are looked at before the first write asks for it. */
 #define IMAGE_SCAN_BUDGET	SZ_4M
 /* How often those who flush look whether the header is still ours. */
@@ -509,49 +506,64 @@ static int image_make_ready(struct vhdx_image *img, const struct vhdx_image_opti
  * writable image it is then done to the file.
  */
 static int image_open_dirty(struct vhdx_image *img, const struct vhdx_image_options *opt,
-			    const struct vhdx_log_sequence *seq, struct vhdx_finding *fd)
+			    struct vhdx_replay *rp, struct vhdx_finding *fd)
 {
-	int ret = vhdx_replay_to_memory(img, seq, fd);
+	int ret = vhdx_replay_to_memory(rp, fd);
 
 	if (!ret)
 		ret = image_check_all(img, opt->parent, fd);
 	if (!ret && img->writable)
-		image_drop_overlay(img);
+		vhdx_replay_take_memory(rp);
 	if (!ret)
 		ret = image_make_ready(img, opt);
 	if (ret || !img->writable)
 		return ret;
-	ret = vhdx_replay_to_file(img, seq, fd);
+	ret = vhdx_replay_to_file(rp, fd);
 	/* The same tables, in a file of another size. */
 	if (!ret)
-		vhdx_space_replayed(&img->space, seq->end);
+		vhdx_space_replayed(&img->space, rp->seq.end);
 	return ret;
 }
 
 /* The log is too long for that. */
 static int image_open_unseen(struct vhdx_image *img, const struct vhdx_image_options *opt,
-			     const struct vhdx_log_sequence *seq, struct vhdx_finding *fd)
+			     struct vhdx_replay *rp, struct vhdx_finding *fd)
 {
-	int ret = vhdx_replay_to_file(img, seq, fd);
+	int ret = vhdx_replay_to_file(rp, fd);
 
 	if (!ret)
 		ret = image_check_all(img, opt->parent, fd);
 	if (!ret)
-		vhdx_space_replayed(&img->space, seq->end);
+		vhdx_space_replayed(&img->space, rp->seq.end);
 	return ret ?: image_make_ready(img, opt);
+}
+
+/*
+ * Direct I/O to a log, and from it, as far as it can be had: pages in sectors of a
+ * log suit every image. That it can be had as it is wanted is looked at later.
+ */
+static int image_guess_dio(struct vhdx_image *img, const struct vhdx_image_options *opt)
+{
+	enum vhdx_file_dio dio = opt->dio == VHDX_DIO_OFF ? VHDX_DIO_OFF : VHDX_DIO_AUTO;
+
+	return vhdx_file_set_dio(&img->file, dio, VHDX_PAGE_SIZE);
 }
 
 static int image_open_log(struct vhdx_image *img, const struct vhdx_image_options *opt,
 			  struct vhdx_finding *fd)
 {
-	bool rehearse = !img->writable || img->hdrs.cur.log_len <= IMAGE_REHEARSE_MAX;
-	struct vhdx_log_sequence seq;
+	bool rehearse = !img->writable || img->hdrs.cur.log_len <= VHDX_REPLAY_MEMORY;
+	struct vhdx_replay rp;
 	int ret;
 
-	ret = vhdx_replay_scan(img, &seq, fd);
+	ret = image_guess_dio(img, opt);
+	if (ret)
+		return ret;
+	ret = vhdx_replay_begin(&rp, img, fd);
 	if (!ret)
-		ret = rehearse ? image_open_dirty(img, opt, &seq, fd) :
-				 image_open_unseen(img, opt, &seq, fd);
+		ret = rehearse ? image_open_dirty(img, opt, &rp, fd) :
+				 image_open_unseen(img, opt, &rp, fd);
+	vhdx_replay_end(&rp);
 	if (!ret && img->writable)
 		pr_info("%s: replayed %llu log entries\n", img->name, img->nr_replayed);
 	return ret;

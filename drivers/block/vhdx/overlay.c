@@ -11,8 +11,7 @@
 #include "file.h"
 #include "overlay.h"
 
-/* Bounds for hostile logs: 256 MiB of pages, 1 MiB of zero extents, half of them used. */
-#define OVERLAY_MAX_PAGES	65536
+/* Bounds for hostile logs, besides those of pages: 1 MiB of zero extents, half of them used. */
 #define OVERLAY_MAX_EXTENTS	65536
 #define OVERLAY_MIN_EXTENTS	64
 
@@ -38,7 +37,7 @@ static int overlay_write(struct vhdx_sink *sink, u64 off, const void *buf)
 		memcpy(page, buf, VHDX_PAGE_SIZE);
 		return 0;
 	}
-	if (ov->nr_pages >= OVERLAY_MAX_PAGES || off >> VHDX_PAGE_SHIFT > ULONG_MAX)
+	if (ov->nr_pages >= ov->max_pages || off >> VHDX_PAGE_SHIFT > ULONG_MAX)
 		return overlay_too_big(ov);
 	page = kmemdup(buf, VHDX_PAGE_SIZE, GFP_KERNEL);
 	if (!page)
@@ -128,30 +127,60 @@ static int overlay_zero(struct vhdx_sink *sink, u64 off, u64 len)
 	return 0;
 }
 
-struct vhdx_overlay *vhdx_overlay_alloc(void)
+struct vhdx_overlay *vhdx_overlay_alloc(u64 max_pages)
 {
 	struct vhdx_overlay *ov = kzalloc(sizeof(*ov), GFP_KERNEL);
 
 	if (!ov)
 		return NULL;
 	xa_init(&ov->pages);
+	ov->max_pages = max_pages;
 	ov->sink.write = overlay_write;
 	ov->sink.zero = overlay_zero;
 	return ov;
 }
 
-void vhdx_overlay_free(struct vhdx_overlay *ov)
+void vhdx_overlay_clear(struct vhdx_overlay *ov)
 {
 	unsigned long idx;
 	void *page;
 
-	if (!ov)
-		return;
 	xa_for_each(&ov->pages, idx, page)
 		kfree(page);
 	xa_destroy(&ov->pages);
+	ov->nr_pages = 0;
+	ov->nr_extents = 0;
+	ov->too_big = false;
+}
+
+void vhdx_overlay_free(struct vhdx_overlay *ov)
+{
+	if (!ov)
+		return;
+	vhdx_overlay_clear(ov);
 	kvfree(ov->extents);
 	kfree(ov);
+}
+
+int vhdx_overlay_play(struct vhdx_overlay *ov, struct vhdx_sink *to)
+{
+	unsigned long idx;
+	void *page;
+	int ret = 0;
+	u32 i;
+
+	vhdx_overlay_finish(ov);
+	for (i = 0; !ret && i < ov->nr_extents; i++)
+		ret = to->zero(to, ov->extents[i].off,
+			       ov->extents[i].end - ov->extents[i].off);
+	if (ret)
+		return ret;
+	xa_for_each(&ov->pages, idx, page) {
+		ret = to->write(to, (u64)idx << VHDX_PAGE_SHIFT, page);
+		if (ret)
+			return ret;
+	}
+	return 0;
 }
 
 static bool overlay_is_zero(const struct vhdx_overlay *ov, u64 off)

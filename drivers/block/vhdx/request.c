@@ -98,15 +98,12 @@ struct pool {
  * @handoff: commands pushed by ->queue_rq on any CPU, newest first
  * @idle: the thread sleeps or is about to; see submitter_wait()
  * @task: the thread [immutable while requests can come]
- * @ended: requests that were done before the thread came out of the file
- *	system, to be ended together [@task, in task context only]
  */
 struct submitter {
 	struct vhdx_requests	*rqs;
 	struct llist_head	handoff;
 	bool			idle;
 	struct task_struct	*task;
-	struct io_comp_batch	ended;
 } ____cacheline_aligned_in_smp;
 
 /**
@@ -265,37 +262,16 @@ static void cmd_forget(struct vhdx_cmd *cmd, int err)
  * From any context. blk_mq_complete_request() would look for a better processor:
  * an interrupt there, or a wake-up of ksoftirqd, for no more than waking who
  * waits. The device below has chosen one already.
+ *
+ * A request ends as soon as it is done. It must not be kept, to be ended along
+ * with others, by a thread that goes on to start transfers: they take memory, also
+ * with NOWAIT, and that may be waited for until the page that was swapped out by
+ * the request, or its bio, is free.
  */
 static void cmd_end(struct vhdx_cmd *cmd, int err)
 {
 	cmd_forget(cmd, err);
 	blk_mq_end_request(cmd_request(cmd), cmd_status(err));
-}
-
-/*
- * The same, if the command was done well. What its submitter itself is told, on
- * its way through the file system, it ends when it comes out, all at once: time
- * and tags are then accounted for once. An interrupt does not touch the batch,
- * also if it came while the submitter ran. Nobody may have to wait for a request
- * that is in the batch of a thread that waits: it is empty whenever the thread
- * calls what may wait, see cmd_start().
- */
-static void cmd_end_done(struct vhdx_cmd *cmd)
-{
-	struct submitter *sub = cmd->sub;
-
-	cmd_forget(cmd, 0);
-	if (!in_task() || current != sub->task ||
-	    !blk_mq_add_to_batch(cmd_request(cmd), &sub->ended, false,
-				 blk_mq_end_request_batch))
-		blk_mq_end_request(cmd_request(cmd), BLK_STS_OK);
-}
-
-static void submitter_end_batch(struct submitter *sub)
-{
-	if (sub->ended.complete)
-		sub->ended.complete(&sub->ended);
-	sub->ended = (struct io_comp_batch){ };
 }
 
 static void cmd_zero(struct vhdx_cmd *cmd)
@@ -734,7 +710,7 @@ static void cmd_io_done(struct vhdx_file_io *io, long ret)
 	struct vhdx_cmd *cmd = container_of(io, struct vhdx_cmd, io);
 
 	if (likely(ret == blk_rq_bytes(cmd_request(cmd))))
-		cmd_end_done(cmd);
+		cmd_end(cmd, 0);
 	else if (ret >= 0 || ret == -EAGAIN || ret == -EOPNOTSUPP)
 		/* Refused or cut short: doing it all again does no harm. */
 		cmd_block(cmd);
@@ -869,8 +845,6 @@ static bool cmd_start(struct vhdx_cmd *cmd)
 		return false;
 	if (file->filp->f_mode & FMODE_NOWAIT)
 		flags = VHDX_IO_NOWAIT;
-	else
-		submitter_end_batch(cmd->sub);
 	return cmd_start_io(cmd, &cmd->extent, flags, GFP_NOWAIT);
 }
 
@@ -885,7 +859,6 @@ static void submitter_drain(struct submitter *sub)
 		if (!cmd_start(cmd))
 			cmd_block(cmd);
 	blk_finish_plug(&plug);
-	submitter_end_batch(sub);
 	cond_resched();
 }
 

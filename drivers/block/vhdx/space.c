@@ -13,7 +13,8 @@
 #include "image_types.h"
 #include "space.h"
 
-#define SPACE_STEP		SZ_64M
+#define SPACE_STEP_MIN		SZ_64M
+#define SPACE_STEP_MAX		SZ_1G
 #define SCAN_BUF		SZ_64K
 #define SCAN_ENTRIES		(SCAN_BUF / sizeof(__le64))
 
@@ -21,6 +22,7 @@ void vhdx_space_init(struct vhdx_space *space, struct vhdx_image *img)
 {
 	space->img = img;
 	mutex_init(&space->lock);
+	space->step = SPACE_STEP_MIN;
 	atomic64_set(&space->next, round_up(vhdx_image_size(img), VHDX_UNIT));
 }
 
@@ -213,13 +215,48 @@ static int space_check_size(struct vhdx_space *space)
 	return -ESTALE;
 }
 
+/*
+ * What a step costs depends on the file system: where files cannot be sparse, as
+ * with vfat, it is space, and perhaps zeros that are written. So only steps that
+ * cost no space grow.
+ */
+static int space_step(struct vhdx_space *space, u64 size)
+{
+	struct vhdx_file *file = &space->img->file;
+	u64 before, after;
+	int ret;
+
+	ret = vhdx_file_space(file, &before);
+	if (!ret)
+		ret = vhdx_file_resize(file, size);
+	if (ret)
+		return ret;
+	if (vhdx_file_space(file, &after) || after >= before + SPACE_STEP_MIN / 2)
+		space->step = SPACE_STEP_MIN;
+	else
+		space->step = min_t(u64, 2 * space->step, SPACE_STEP_MAX);
+	return 0;
+}
+
 /* A large step if there is room for one, else just what is needed. */
-static int space_grow(struct vhdx_space *space, u64 end)
+static int space_resize(struct vhdx_space *space, u64 end)
 {
 	struct vhdx_file *file = &space->img->file;
 	int ret;
 
-	if (end <= file->cur_size)
+	lockdep_assert_held(&space->lock);
+	ret = space_step(space, min(end + space->step, VHDX_FILE_MAX));
+	if (!ret)
+		return 0;
+	space->step = SPACE_STEP_MIN;
+	return vhdx_file_resize(file, end);
+}
+
+static int space_grow(struct vhdx_space *space, u64 end)
+{
+	int ret;
+
+	if (end <= space->img->file.cur_size)
 		return 0;
 	ret = space_check_size(space);
 	if (ret)
@@ -227,9 +264,7 @@ static int space_grow(struct vhdx_space *space, u64 end)
 	end = round_up(end, VHDX_UNIT);
 	if (end > VHDX_FILE_MAX)
 		return -EFBIG;	/* nobody could open it again */
-	ret = vhdx_file_resize(file, min(end + SPACE_STEP, VHDX_FILE_MAX));
-	if (ret)
-		ret = vhdx_file_resize(file, end);
+	ret = space_resize(space, end);
 	if (!ret)
 		space->grown = true;
 	return ret;

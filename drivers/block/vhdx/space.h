@@ -5,6 +5,11 @@
  * reads as zeros. Because a crash shows zeros there, which is what the block
  * held before, a block may become visible before its data is stable.
  *
+ * Setting the size takes the file's inode lock for writing, for which it waits
+ * for all transfers that are being started, and they for it. So the file grows
+ * in steps, of 64 MiB at first, and each is twice as long as the one before, up to
+ * 1 GiB: what is got ahead of need is 64 MiB, or less than twice what was needed.
+ *
  * Nothing is written before the whole BAT was seen once: an entry that points
  * at the log or at another's block would be written through, and one that
  * lies beyond the end of a damaged file would meet a block of ours.
@@ -37,6 +42,7 @@ struct vhdx_image;
  * @map: for a scan: what of the file is in use; NULL once it is done
  * @map_bytes: length of @map
  * @buf: for a scan: entries
+ * @step: by how much more than needed the file is made longer the next time
  * @used_end: end of the last thing in the file, from the scan
  * @scanned: the BAT was seen whole and is in order [READ_ONCE elsewhere]
  * @grown: the file was made longer than it needs to be
@@ -48,6 +54,7 @@ struct vhdx_space {
 	u8			*map;
 	u64			map_bytes;
 	struct vhdx_buf		buf;
+	u64			step;
 	u64			used_end;
 	bool			scanned;
 	bool			grown;

@@ -24,8 +24,7 @@ lanes=3
 # Emulated machines are slow, so that each test whose subject is the same on every
 # kernel is run by one of them or none, and all by User Mode Linux. The faults of disk and
 # memory, each in turn, chains at random and parents that are shared are left to
-# that one altogether. host_memory is not part of this: see what is open in
-# Documentation/block/vhdx-crash-safety.rst.
+# that one altogether. host_memory has a small machine for itself.
 emulated="-x fault_alloc -x fault_cases -x fault_io -x fault_space -x chain_content"
 emulated+=" -x chain_shared -x host_memory"
 declare -A only=(
@@ -64,6 +63,7 @@ steps() {
 	crash-model | 300 | build_tools && build/vhdx-crash model
 	vm-runner | 900 | build_tools && $testing/vm/test.sh
 	vm-uml | $machine | selftests uml
+	vm-uml-memory | 900 | MEMORY=512 selftests uml -t host_memory
 	vm-6.1 | $machine | selftests 6.1 $emulated
 	vm-6.12 | $machine | selftests 6.12 $emulated
 	vm-newest | $machine | selftests newest $emulated
@@ -169,9 +169,9 @@ not_ours() {
 }
 
 # The live tests, on a folder that the machine may write to. MACHINE_LIMIT is for
-# all of them, VHDX_TEST_LIMIT for each.
+# all of them, VHDX_TEST_LIMIT for each, MEMORY in MiB what the machine has.
 selftests() {
-	local kernel=$1 share=$top/$logs/share-$1 cpus=2 status
+	local kernel=$1 share=$top/$logs/share-$1${MEMORY:-} cpus=2 status
 
 	shift
 	# User Mode Linux is not faster with several processors, and threads that hand
@@ -189,7 +189,7 @@ selftests() {
 	mkdir -p "$share"
 	TMPDIR='' "$testing/vm/run" --kernel "$kernel" --cpus "$cpus" \
 		--timeout "${MACHINE_LIMIT:-$((machine - 20))}" \
-		--share "$share" -- \
+		${MEMORY:+--mem "$MEMORY"} --share "$share" -- \
 		env "TMPDIR=$share" "CI=${CI:-}" "$top/tools/testing/selftests/vhdx/run_all.sh" "$@"
 	status=$?
 	rm -rf "$share"

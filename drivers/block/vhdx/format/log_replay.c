@@ -2,8 +2,9 @@
 /*
  * Apply a sequence of log entries.
  *
- * Each entry is verified whole, checksum included, before the first byte of
- * it is applied: the scan may be long ago, and half an entry is none.
+ * Each entry is verified whole before the first byte of it is applied: the
+ * scan may be long ago, and half an entry is none. Its checksum is included
+ * unless the source is a copy, of which the scan has computed all of them.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -140,7 +141,8 @@ static int apply_verify(struct apply *a, u64 seq, struct vhdx_finding *fd)
 {
 	int ret;
 
-	ret = vhdx_log_entry_verify(a->src, a->area, a->pos, a->data, &a->entry, fd);
+	ret = vhdx_log_entry_verify(a->src, a->area, a->pos, a->src->fixed, a->data,
+				    &a->entry, fd);
 	if (ret)
 		return ret;
 	if (a->entry.target_end > a->limit)

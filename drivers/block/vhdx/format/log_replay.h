@@ -33,7 +33,8 @@ struct vhdx_log_replay {
 
 /*
  * Apply the entries of @seq in order to @sink. Every entry is checked again
- * as it is read: the file may have changed since the scan. Nothing goes to the
+ * as it is read: the file may have changed since the scan. If src->fixed, and the
+ * scan had the same source, checksums are not: they can not have. Nothing goes to the
  * sink from beyond the file's end and seq->end. @scratch is VHDX_LOG_REPLAY_SCRATCH
  * bytes. Growing the file to seq->end, before or after, then flushing and clearing
  * the LogGuid are the caller's.

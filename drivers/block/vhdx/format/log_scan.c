@@ -42,6 +42,7 @@ int vhdx_log_read(const struct vhdx_source *src, const struct vhdx_log_area *are
  * @at: bytes of it seen so far
  * @nr_desc: descriptors seen so far
  * @nr_data: those of them with data
+ * @again: the checksum is known to be right
  * @crc: of what was seen
  */
 struct walk {
@@ -51,6 +52,7 @@ struct walk {
 	u32				at;
 	u32				nr_desc;
 	u32				nr_data;
+	bool				again;
 	u32				crc;
 };
 
@@ -105,7 +107,8 @@ static enum vhdx_fault walk_sector(struct walk *w, const u8 *sector,
 	}
 	if (fault)
 		return fault;
-	w->crc = vhdx_log_entry_crc(w->crc, sector, VHDX_LOG_SECTOR, !w->at);
+	if (!w->again)
+		w->crc = vhdx_log_entry_crc(w->crc, sector, VHDX_LOG_SECTOR, !w->at);
 	w->at += VHDX_LOG_SECTOR;
 	return VHDX_FAULT_NONE;
 }
@@ -126,10 +129,11 @@ static enum vhdx_fault walk_window(struct walk *w, const u8 *buf, u32 len,
  * none show it at once, and a ring full of such must not be read for each.
  */
 int vhdx_log_entry_verify(const struct vhdx_source *src,
-			  const struct vhdx_log_area *area, u32 pos, void *scratch,
-			  struct vhdx_log_entry *entry, struct vhdx_finding *fd)
+			  const struct vhdx_log_area *area, u32 pos, bool again,
+			  void *scratch, struct vhdx_log_entry *entry,
+			  struct vhdx_finding *fd)
 {
-	struct walk w = { .area = area, .pos = pos, .crc = ~0U };
+	struct walk w = { .area = area, .pos = pos, .again = again, .crc = ~0U };
 	u32 len, want = VHDX_LOG_SECTOR, stored;
 	int ret;
 
@@ -147,7 +151,7 @@ int vhdx_log_entry_verify(const struct vhdx_source *src,
 		if (ret)
 			return ret;
 	}
-	if (~w.crc != stored)
+	if (!again && ~w.crc != stored)
 		return vhdx_fault_at(fd, VHDX_FAULT_LOG_ENTRY_CHECKSUM,
 				     area->off + pos +
 				     offsetof(struct vhdx_raw_log_entry, checksum),
@@ -176,7 +180,7 @@ static int scan_candidate(const struct vhdx_source *src,
 	int ret;
 
 	*len = VHDX_LOG_SECTOR;
-	ret = vhdx_log_entry_verify(src, area, pos, scratch, &entry, NULL);
+	ret = vhdx_log_entry_verify(src, area, pos, false, scratch, &entry, NULL);
 	if (ret)
 		return ret < 0 ? ret : 0;
 	slots[(*nr)++] = (struct vhdx_log_slot){

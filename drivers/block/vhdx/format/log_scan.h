@@ -84,12 +84,14 @@ int vhdx_log_read(const struct vhdx_source *src, const struct vhdx_log_area *are
 
 /*
  * Read the entry at log offset @pos and check all of it, the checksum last.
+ * The checksum is left out if @again: it was right before, and the source is fixed.
  * @scratch is half of VHDX_LOG_SCAN_SCRATCH bytes. Returns 0 and fills @entry,
  * or a negative errno of the source, or a positive fault.
  */
 int vhdx_log_entry_verify(const struct vhdx_source *src,
-			  const struct vhdx_log_area *area, u32 pos, void *scratch,
-			  struct vhdx_log_entry *entry, struct vhdx_finding *fd);
+			  const struct vhdx_log_area *area, u32 pos, bool again,
+			  void *scratch, struct vhdx_log_entry *entry,
+			  struct vhdx_finding *fd);
 
 /*
  * Find the active sequence of @area in @src. @slots has room for

@@ -17,10 +17,13 @@
  *	negative errno; a range that is not wholly inside the file is -EIO.
  *	May sleep. Never called with @off + @len above @size.
  * @size: size of the file in bytes
+ * @fixed: what was read once is the same when it is read again, whoever writes to
+ *	the file: a copy of it is read. What was checked needs no second check then
  */
 struct vhdx_source {
 	int (*read)(const struct vhdx_source *src, u64 off, void *buf, u32 len);
 	u64 size;
+	bool fixed;
 };
 
 /**

@@ -345,6 +345,28 @@ static void log_replay_changed_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, r->ram.strayed, 0);
 }
 
+/* What a copy of the log can not be is changed: its checksums count as right, no more. */
+static void log_replay_fixed_test(struct kunit *test)
+{
+	static const struct craft_desc desc = { AT(1), 0, 2 };
+	struct ring *r = ring_init(test, NR_SECTORS);
+	struct vhdx_log_replay done;
+
+	put(r, 0, 1, 0, &desc, 1);
+	KUNIT_ASSERT_EQ(test, ring_scan(r), 0);
+	r->log[4] ^= 1;
+	KUNIT_EXPECT_EQ(test, replay(r, &done), VHDX_FAULT_LOG_ENTRY_CHECKSUM);
+	r->ram.src.fixed = true;
+	KUNIT_EXPECT_EQ(test, ring_scan(r), VHDX_FAULT_LOG_NO_SEQUENCE);
+	r->log[4] ^= 1;
+	KUNIT_ASSERT_EQ(test, ring_scan(r), 0);
+	r->log[4] ^= 1;
+	KUNIT_EXPECT_EQ(test, replay(r, &done), 0);
+	KUNIT_EXPECT_TRUE(test, target_is(r, 1, 2));
+	r->log[SECTOR] ^= 1;
+	KUNIT_EXPECT_EQ(test, replay(r, &done), VHDX_FAULT_LOG_DATA_SIGNATURE);
+}
+
 /* Another valid entry in the place of the one that was found. */
 static void log_replay_exchanged_test(struct kunit *test)
 {
@@ -468,6 +490,7 @@ static struct kunit_case log_replay_cases[] = {
 	KUNIT_CASE(log_replay_crash_test),
 	KUNIT_CASE(log_replay_read_error_test),
 	KUNIT_CASE_PARAM(log_replay_changed_test, changed_gen_params),
+	KUNIT_CASE(log_replay_fixed_test),
 	KUNIT_CASE(log_replay_exchanged_test),
 	KUNIT_CASE(log_replay_beyond_test),
 	KUNIT_CASE(log_replay_history_test),

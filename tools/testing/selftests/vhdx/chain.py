@@ -8,6 +8,7 @@
   chain.py link IMAGE                    make it its own parent: its DataWriteGuid
                                          becomes the one that it looks for
   chain.py locator IMAGE KEY VALUE...    other pairs beside parent_linkage
+  chain.py adopt IMAGE PARENT            a new image, a child of PARENT by its log only
 """
 
 import errno
@@ -21,8 +22,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vhdx/images"))
 
 import control
-from vhdxbuild import locator, seal
-from vhdxmodel import HEADER_OFFS, ITEM_LOCATOR, PAGE, REGION_METADATA, TABLE_SIZE, Image
+from vhdxbuild import LOG_GUID, Build, Log, data_desc, locator, seal
+from vhdxmodel import (HEADER_OFFS, ITEM_LOCATOR, ITEM_PARAMETERS, PAGE, REGION_METADATA,
+                       TABLE_SIZE, Image)
 
 
 def link(path):
@@ -53,6 +55,25 @@ def relocate(path, words):
         out.write(data)
 
 
+def adopt(path, parent):
+    base = Image(parent)
+    linkage = "{%s}" % uuid.UUID(bytes_le=base.header.data_write)
+    build = Build(size=base.size, kind="differencing")
+    base.close()
+    build.parent_locator([("parent_linkage", linkage),
+                          ("relative_path", ".\\" + os.path.basename(parent))])
+    build.header(log_guid=LOG_GUID)
+    items = bytearray(TABLE_SIZE)
+    for off, data in build.contents.items():
+        items[off - TABLE_SIZE:off - TABLE_SIZE + len(data)] = data
+    Log(build).add([data_desc(build.meta_off, build.metadata_table().ljust(PAGE, b"\0")),
+                    data_desc(build.meta_off + TABLE_SIZE, bytes(items[:PAGE]))])
+    # In place there is one item less, the locator, and no parent.
+    build.poke(build.meta_off + 10, struct.pack("<H", len(build.entries) - 1))
+    build.poke(build.item_off(ITEM_PARAMETERS) + 4, struct.pack("<I", 0))
+    build.write(path)
+
+
 def attach(paths, write):
     err, blamed, name, _, number = control.attach_chain(paths, 0 if write else 1)
     if err:
@@ -67,6 +88,8 @@ if __name__ == "__main__":
         attach([image, *rest], what == "write")
     elif what == "link" and image and not rest:
         link(image)
+    elif what == "adopt" and len(rest) == 1:
+        adopt(image, rest[0])
     elif what == "locator" and image and rest:
         relocate(image, rest)
     else:

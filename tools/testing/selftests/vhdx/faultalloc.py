@@ -4,10 +4,11 @@
 
   faultalloc.py FOLDER SEED STEP KIND
 
-FOLDER is empty. KIND: "attach" and "attach-read-only": the N-th allocation fails,
-for N from a random beginning in steps of STEP, until none is left to fail.
-"requests" and "detach": any allocation that the driver's threads and work items
-cause fails with some probability. "reserve": none for pages of metadata succeeds, so all
+FOLDER is empty. KIND: "attach", and "attach-read-only" of an image with a log to
+replay: the N-th allocation fails, for N from a random beginning in steps of STEP,
+until none is left to fail; then any fails with some probability, again and again.
+"requests", "reads" and "detach": any allocation that the driver's threads and work
+items cause fails with some probability. "reserve": none for pages of metadata succeeds, so all
 come from the reserve. Needs a kernel with fault injection. Prints one line for
 each case, "PASS name" or "FAIL name: why".
 """
@@ -15,6 +16,7 @@ each case, "PASS name" or "FAIL name: why".
 import errno
 import os
 import random
+import shutil
 import sys
 import threading
 
@@ -25,6 +27,7 @@ from faultio import workload
 
 DEBUG = "/sys/kernel/debug"
 ATTRIBUTES = ("failslab", "fail_page_alloc", "fail_mempool_alloc")
+LOG_IDLE = "/sys/module/vhdx/parameters/log_idle_ms"
 TIMES = 1 << 30         # as often as it is asked for, and counted
 
 
@@ -68,46 +71,146 @@ class Nth:
         os.close(self.fd)
 
 
+class Some:
+    """Any allocation below the driver's code fails, @percent of a hundred."""
+
+    def __init__(self, percent):
+        self.percent, self.count = percent, 0
+
+    def __enter__(self):
+        inject(self.percent)
+        return self
+
+    def __exit__(self, *_):
+        self.count = injected()
+        calm()
+
+
 def content(path):
     with open(path, "rb") as file:
         return file.read(8 * MIB), os.fstat(file.fileno()).st_size
 
 
-def one_attach(path, before, flags, n):
-    """True if there was an n-th allocation."""
-    fd = os.open(path, os.O_RDWR)
-    args = f.attach_args(fd, flags)
+def look(number):
+    """What the first blocks of the device begin with."""
+    device = f.Device(number, os.O_RDONLY)
+    seen = [device.read(block * MIB, 4096) for block in range(8)]
+    device.close()
+    return seen
+
+
+def replayed(number):
+    """How many entries of its log were replayed."""
+    with open(f"/sys/block/vhdx{number}/vhdx/replayed_entries", encoding="ascii") as file:
+        return int(file.read())
+
+
+class Subject:
+    """An image, with a log to replay if it is to be read only, and what it shows."""
+
+    def __init__(self, folder, flags):
+        self.flags, self.path = flags, create(folder, "a.vhdx", "64M")
+        if flags & f.READ_ONLY:
+            self._make_dirty(folder)
+        self.content = content(self.path)
+        number = self.attach("at first")
+        f.expect("a log to replay", bool(flags & f.READ_ONLY), replayed(number) > 0)
+        self.shows = look(number)
+        f.expect("detach at first", 0, f.detach(number))
+
+    def _make_dirty(self, folder):
+        """As it would be after a power cut with a log in use."""
+        put(LOG_IDLE, 3600000)
+        error, number = f.attach(self.path)
+        f.expect("attach", 0, error)
+        device = f.Device(number)
+        for n in range(4):
+            f.expect("write", 0, device.write(n * MIB, f.stamp(n, 0) * 8))
+        f.expect("flush", 0, device.flush())
+        copy = os.path.join(folder, "dirty.vhdx")
+        shutil.copyfile(self.path, copy)
+        device.close()
+        f.expect("detach", 0, f.detach(number))
+        put(LOG_IDLE, 300)
+        os.unlink(self.path)
+        self.path = copy
+
+    def attach(self, what):
+        error, number = f.attach(self.path, self.flags)
+        f.expect(f"attach {what}", 0, error)
+        return number
+
+    def check(self, what):
+        """Nobody uses it, and it is as it was."""
+        f.expect(f"{what}: what is attached", [], f.attached())
+        f.expect(f"{what}: the file is unused", True, f.is_unused(self.path))
+        f.expect(f"{what}: the file is as it was", True, content(self.path) == self.content)
+
+    def end(self):
+        number = self.attach("in the end")
+        f.expect("what is read in the end", self.shows, look(number))
+        f.expect("detach in the end", 0, f.detach(number))
+        self.check("in the end")
+        os.unlink(self.path)
+
+
+def one_attach(subject, what, fault):
+    """Attach under a fault: 0 or the errno."""
+    fd = os.open(subject.path, os.O_RDWR)
+    args = f.attach_args(fd, subject.flags)
     control = os.open("/dev/vhdx-control", os.O_RDWR)
-    with Nth(n) as nth:
+    with fault:
         error = f.ioctl_attach(control, args)
     os.close(control)
     os.close(fd)
-    what = f"allocation {n}"
     if not error:           # something that can be done without, or there were fewer
         number = f.attached_number(args)
-        device = f.Device(number, os.O_RDONLY)
-        f.expect(f"{what}: a read", (0, bytes(4096)), device.read(5 * MIB, 4096))
-        device.close()
+        f.expect(f"{what}: what is read", subject.shows, look(number))
         f.expect(f"{what}: detach", 0, f.detach(number))
     elif error not in (errno.ENOMEM, errno.EINTR, errno.EIO, errno.EAGAIN):
         raise Wrong(f"{what}: {os.strerror(error)}")
-    f.expect(f"{what}: what is attached", [], f.attached())
-    f.expect(f"{what}: the file is unused", True, f.is_unused(path))
-    f.expect(f"{what}: the file is as it was", True, content(path) == before)
-    return nth.failed
+    subject.check(what)
+    return error
 
 
 def attach(folder, flags, first, step):
-    path = create(folder, "a.vhdx", "64M")
-    before = content(path)
-    n = first
-    while one_attach(path, before, flags, n):
+    subject = Subject(folder, flags)
+    n, nth = first, None
+    while not nth or nth.failed:
+        nth = Nth(n)
+        one_attach(subject, f"allocation {n}", nth)
         n += step
     print(f"up to allocation {n}, in steps of {step}")
-    error, number = f.attach(path)
-    f.expect("attach in the end", 0, error)
-    f.expect("detach in the end", 0, f.detach(number))
-    os.unlink(path)
+    subject.end()
+
+
+def attach_often(folder, flags, percent, rounds):
+    """The same again and again, with the memory as it is afterwards."""
+    subject = Subject(folder, flags)
+    some = [Some(percent) for _ in range(rounds)]
+    errors = [one_attach(subject, f"round {n}", some[n]) for n in range(rounds)]
+    print(f"{sum(s.count for s in some)} allocations failed, {errors.count(0)} of {rounds} attached")
+    if percent == 100 and not all(errors):
+        raise Wrong("attached without any memory")
+    subject.end()
+
+
+def reads(folder, percent, rounds):
+    """Attached read-only, with a log that is replayed in memory: reads may fail."""
+    subject = Subject(folder, f.NO_PARTSCAN | f.READ_ONLY)
+    number = subject.attach("for reads")
+    failed = 0
+    with Some(percent) as some:
+        for n in range(rounds):
+            f.drop_caches()
+            for seen, want in zip(look(number), subject.shows):
+                failed += seen != want
+                if seen not in (want, (errno.EIO, b"")):
+                    raise Wrong(f"round {n}: {seen[0]}, {seen[1][:48]!r}")
+    print(f"{some.count} allocations failed, {failed} of {8 * rounds} reads")
+    f.expect("what is read afterwards", subject.shows, look(number))
+    f.expect("detach", 0, f.detach(number))
+    subject.end()
 
 
 def module_text():
@@ -154,12 +257,8 @@ def one_detach(path, percent, n):
     f.expect("write", 0, device.write((n % 60) * MIB, data))
     f.expect("flush", 0, device.flush())
     device.close()
-    inject(percent)
-    try:
+    with Some(percent) as some:
         error = f.detach(number)
-        count = injected()
-    finally:
-        calm()
     what = f"round {n}"
     if error not in (0, errno.ENOMEM, errno.EIO):
         raise Wrong(f"{what}: {os.strerror(error)}")
@@ -171,7 +270,7 @@ def one_detach(path, percent, n):
     f.expect(f"{what}: what was stable", (0, data), device.read((n % 60) * MIB, 4096))
     device.close()
     f.expect(f"{what}: detach afterwards", 0, f.detach(number))
-    return count
+    return some.count
 
 
 def detach(folder, percent, rounds):
@@ -191,11 +290,8 @@ def requests(folder, percent):
     error, number = f.attach(path)
     f.expect("attach", 0, error)
     watch, device = f.Watch(), f.Device(number)
-    inject(percent)
-    try:
+    with Some(percent):
         errors = set(workload(NoDisk(), device, oracle))
-    finally:
-        calm()
     mode = f.check_ladder(watch, device)
     if not errors <= {0, errno.EIO} | ({errno.EPERM} if mode != "write" else set()):
         raise Wrong(f"errors {errors}")
@@ -262,14 +358,17 @@ def reserve(folder, nr):
 def main(folder, seed, step, kind):
     calm()
     first = random.Random(f"{seed} {kind}").randrange(step) + 1
-    if kind == "attach":
-        table = [("attach", attach, folder, f.NO_PARTSCAN, first, step)]
-    elif kind == "attach-read-only":
-        table = [("attach, read-only", attach, folder, f.NO_PARTSCAN | f.READ_ONLY, first,
-                  step)]
+    if kind.startswith("attach"):
+        flags = f.NO_PARTSCAN | (f.READ_ONLY if kind == "attach-read-only" else 0)
+        table = [(kind, attach, folder, flags, first, step)]
+        table += [(f"{kind}, {percent} in 100", attach_often, folder, flags, percent, rounds)
+                  for percent, rounds in ((3, 4), (30, 4), (100, 2))]
+    elif kind == "reads":
+        table = [(f"reads, {percent} in 100", reads, folder, percent, 4)
+                 for percent in (30, 100)]
     elif kind == "detach":
         table = [(f"detach, {percent} in 100", detach, folder, percent, rounds)
-                 for percent, rounds in ((1, 8), (3, 8), (10, 4), (100, 1))]
+                 for percent, rounds in ((1, 8), (3, 8), (10, 4), (30, 4), (100, 1))]
     elif kind == "reserve":
         table = [("metadata without memory", reserve, folder, 200)]
     else:

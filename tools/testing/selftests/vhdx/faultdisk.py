@@ -529,15 +529,26 @@ class Oracle:
             self.stable.update(before)
         return error
 
+    def read(self, device, off, length):
+        """0 or an errno; what is read without one was acknowledged, or came later."""
+        error, data = device.read(off, length)
+        for n in range(0, len(data), SECTOR):
+            self._judge((off + n) // SECTOR, data[n:n + SECTOR], self.live, "a read")
+        return error
+
     def check(self, device, floor, what):
         """Read all that was ever written; @floor is live or stable."""
-        for s, contents in sorted(self.history.items()):
+        for s in sorted(self.history):
             error, data = device.read(s * SECTOR, SECTOR)
             if error:
                 raise Wrong(f"{what}: sector {s} can not be read: {os.strerror(error)}")
-            if data not in contents[floor.get(s, 0):]:
-                raise Wrong(f"{what}: sector {s} holds {self._tell(data)}, not one of " +
-                            ", ".join(map(self._tell, contents[floor.get(s, 0):])))
+            self._judge(s, data, floor, what)
+
+    def _judge(self, s, data, floor, what):
+        allowed = self.history.get(s, [bytes(SECTOR)])[floor.get(s, 0):]
+        if data not in allowed:
+            raise Wrong(f"{what}: sector {s} holds {self._tell(data)}, not one of " +
+                        ", ".join(map(self._tell, allowed)))
 
     @staticmethod
     def _tell(data):

@@ -112,7 +112,7 @@ def workload(disk, device, oracle):
     yield w(8 * MIB, 2048)              # in place
     yield w(9 * MIB, 4096, True)        # FUA, of a mapping that is logged
     disk.doing = "read"
-    yield device.read(8 * MIB, 4096)[0]
+    yield oracle.read(device, 8 * MIB, 4096)
     yield w(10 * MIB, 4096, True)       # FUA, of one that is not
     yield flush()
     for block in range(12, 16):
@@ -122,7 +122,7 @@ def workload(disk, device, oracle):
     idle(device)                                # in place, headers
     f.drop_caches()
     disk.doing = "read"
-    yield device.read(9 * MIB, 8192)[0]         # the BAT is read again
+    yield oracle.read(device, 9 * MIB, 8192)    # the BAT is read again
     yield w(20 * MIB, 4096)             # the log starts once more
     yield flush()
     yield w(20 * MIB + 4096, 4096)      # neither stable nor lost

@@ -33,6 +33,39 @@ drop_caches() {
 	done
 }
 
+# KiB that are in use and could not be given back. MemAvailable would not do: of a
+# small page cache it counts a part only.
+used_now() {
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/stat_refresh
+	awk '/^(MemFree|Buffers|Cached|SReclaimable):/ { sum -= $2 } END { print sum }' /proc/meminfo
+}
+
+# The same when it has come to rest: what a device had is freed some time after it.
+used() {
+	local last now same
+
+	for ((same = 0; same < 3; last = now)); do
+		now=$(used_now)
+		((same = ${last:-0} - now < 64 && now - ${last:-0} < 64 ? same + 1 : 0))
+		sleep 0.05
+	done
+	echo "$now"
+}
+
+# memory_of FILE: KiB that an attach takes. Others take and give back some, too:
+# of three the one in the middle counts.
+memory_of() {
+	local before
+
+	for _ in 1 2 3; do
+		before=$(used)
+		attach --no-partscan "$1" >&2 || return
+		echo $(($(used) - before))
+		detach || return
+	done | sort -n | sed -n 2p
+}
+
 at_most() {
 	run "$1: $3, at most $2" test "$3" -le "$2"
 }
@@ -45,6 +78,9 @@ seed=$RANDOM
 comment "seed $seed"
 create "$WORK/small.vhdx" 1G --block-size 1M && create "$WORK/huge.vhdx" 64T --block-size 1M ||
 	exit 1
+small=$(memory_of "$WORK/small.vhdx") && huge=$(memory_of "$WORK/huge.vhdx") || exit 1
+comment "KiB of memory: 1 GiB $small, 64 TiB $huge"
+at_most "KiB of memory at attach, above those of 1 GiB" 2048 $((huge - small))
 attach --no-partscan "$WORK/small.vhdx" || exit 1
 small=$(attr metadata_pages)
 detach

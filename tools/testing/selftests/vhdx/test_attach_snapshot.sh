@@ -97,7 +97,13 @@ attach --snapshot base.vhdx
 reject "no room for what is written" "No space left on device" \
 	dd if=/dev/zero of="$DEV" bs=1M count=20 oflag=direct status=none
 run "the rest is there" cmp -i 9M "$DEV" raw
-detach
+mark
+reject "no room for the log: nothing is promised" "nothing of it stays" detach
+run "no room for the log: nor by the kernel" dmesg_has "it goes with the file"
+create full.vhdx 24M --block-size 1M && mv full.vhdx room && attach room/full.vhdx
+dd if=/dev/zero of="$DEV" bs=1M count=20 oflag=direct status=none 2>/dev/null
+reject "no room for the log of a file: it is told of the replay" "at the next attach" detach
+run "no room for the log of a file: by the kernel, too" dmesg_has "replayed at the next attach"
 if have_fs vfat && mount_disk vfat 64; then
 	TMPDIR=$MNT attach --snapshot base.vhdx
 	equal "a file system without O_TMPFILE: nothing is seen" "" "$(ls "$MNT")"

@@ -177,6 +177,15 @@ run "and can be written over" dd if=/dev/urandom of="$DEV" bs=4k count=9 oflag=d
 detach
 equal "it did not change" "$before" "$(model --sum "$WORK/dirty.vhdx")"
 
+# The file alone shows no parent, what its log says does.
+"$TOP/chain.py" adopt adopted.vhdx 0.vhdx
+reject "a parent by the log, the driver" "EINVAL chain-parent-missing 0" \
+	"$TOP/chain.py" attach adopted.vhdx
+run "a parent by the log is found" attach adopted.vhdx
+equal "and listed" "2 $WORK/0.vhdx" "$(vhdxctl list -n --raw -o DEPTH,PARENTS "$DEV")"
+equal "and read" base "$(head -c 4 "$DEV")"
+detach
+
 # info
 
 run "info --chain" vhdxctl info --chain of-dirty.vhdx

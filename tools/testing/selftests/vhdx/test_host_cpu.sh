@@ -5,6 +5,7 @@
 setup
 
 SWITCH=/sys/devices/system/cpu/cpu1/online
+need taskset
 [[ -w $SWITCH ]] || skip_all "this kernel cannot take a CPU away, or there is only one: no $SWITCH"
 
 # online 0|1
@@ -29,7 +30,11 @@ run "content without it" cmp "$DEV" "$WORK/raw"
 fewer=("$SYS"/mq/*)
 run "fewer queues" test ${#fewer[@]} -lt ${#queues[@]}
 run "CPU 1 comes" online 1
-run "requests from all CPUs" under "$DEV" 1 true
+for cpu in 0 1; do
+	taskset -pc $cpu $$ >/dev/null
+	run "requests from CPU $cpu" under "$DEV" 1 true || exit 1
+done
+taskset -pc 0,1 $$ >/dev/null
 run "content with it" cmp "$DEV" "$WORK/raw"
 equal "nothing went wrong" write "$(attr mode)"
 run "detach with it" detach

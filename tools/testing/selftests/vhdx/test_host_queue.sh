@@ -11,13 +11,24 @@ suspend() {
 	dmsetup suspend "$@" vhdx-test-queue && dmsetup resume vhdx-test-queue
 }
 
+# elevators: those that this kernel has
+elevators() {
+	tr -d '[]' <"$SYS/queue/scheduler" | tr ' ' '\n' | grep -x -e mq-deadline -e bfq
+}
+
 elevator() {
 	local name
 
-	for name in mq-deadline bfq none; do
-		[[ $(<"$SYS/queue/scheduler") != *$name* ]] ||
-			echo "$name" >"$SYS/queue/scheduler" || return 1
+	for name in $(elevators) none; do
+		echo "$name" >"$SYS/queue/scheduler" || return 1
 	done
+}
+
+# few NAME: with this elevator and so few requests at a time that each of them has
+# to be given back to it in order
+few() {
+	echo "$1" >"$SYS/queue/scheduler" && echo 16 >"$SYS/queue/nr_requests" &&
+		under "$DEV" 1 true && echo none >"$SYS/queue/scheduler"
 }
 
 depth() {
@@ -29,6 +40,11 @@ for what in elevator depth; do
 	run "a new $what while requests are under way" under "$DEV" 12 $what
 	run "$what: $nr_rounds times" test $nr_rounds -gt 1
 	run "$what: content" cmp "$DEV" "$WORK/raw"
+done
+for name in $(elevators); do
+	# What has not come back now never will.
+	run "$name: 16 requests at a time" few "$name" || exit 1
+	run "$name: content" cmp "$DEV" "$WORK/raw"
 done
 if have dmsetup && dm_create vhdx-test-queue "0 $(blockdev --getsz "$DEV") linear $DEV 0"; then
 	for option in --flush --noflush; do

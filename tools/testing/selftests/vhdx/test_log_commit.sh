@@ -60,6 +60,7 @@ allocate() {
 # On a slow machine the log must not be emptied in the middle.
 log_idle 3600000
 create "$WORK/a.vhdx" 4G --block-size 1M && attach "$WORK/a.vhdx" || exit 1
+small=$(stat -c %s "$WORK/a.vhdx")
 snapshot
 run "first 1000 allocations" allocate 0 1
 equal "allocated" 1000 "$(attr allocated_blocks)"
@@ -75,6 +76,10 @@ run "second 1000 allocations" allocate 2000m 1
 equal "allocated" 2000 "$(attr allocated_blocks)"
 costs "1000 allocations and one fsync" commits=1 log_entries=1 log_writes=1 \
 	data_flushes=1 flush_requests=1 fua_writes=1 fua_flushes=1 flushes=2
+# In steps that grow, from 64 MiB to 1 GiB, so that they are few.
+ahead=$((($(stat -c %s "$WORK/a.vhdx") - small) / MIB - 2000))
+run "the file got $ahead MiB ahead of need" test "$ahead" -ge 256
+at_most "MiB ahead of need" 1024 "$ahead"
 
 snapshot
 run "overwrite and flush" dd if=/dev/zero of="$DEV" bs=4k count=1 seek=0 oflag=direct conv=fsync

@@ -68,6 +68,24 @@ untouched() {
 	rm "$WORK/before"
 }
 
+# A log too long to be replayed in memory first goes to the file a part at a time.
+"$TOP/longlog.py" make "$WORK/long.vhdx" || exit 1
+before=$(model --sum "$WORK/long.vhdx")
+reject "1 GiB: too much for memory" "log-too-complex" vhdxctl attach -r "$WORK/long.vhdx"
+equal "1 GiB: the file is as it was" "$before" "$(model --sum "$WORK/long.vhdx")"
+run "1 GiB: attach" attach "$WORK/long.vhdx"
+equal "1 GiB: entries" 3 "$(attr replayed_entries)"
+equal "1 GiB: allocated" 3 "$(attr allocated_blocks)"
+run "1 GiB: content" "$TOP/longlog.py" verify "$DEV"
+run "1 GiB: a new block" put 800 4
+run "1 GiB: detach" detach
+run "1 GiB: clean" accepted "$WORK/long.vhdx"
+attach -r "$WORK/long.vhdx"
+run "1 GiB: content stays" "$TOP/longlog.py" verify "$DEV"
+run "1 GiB: so does the new block" has 800 4
+detach
+rm "$WORK/long.vhdx"
+
 limited() {
 	(ulimit -f 1024; vhdxctl attach "$1")
 }

@@ -143,11 +143,14 @@ def replay_table(result):
     rows = []
     for workload, image in result.keys("replay"):
         own, raw = [("replay", workload, image, s) for s in ("vhdx", "raw")]
-        rows.append([workload, middle(result.values(own, "bytes"), MIB),
-                     middle(result.values(raw, "bytes"), MIB),
-                     span(result.ratios(own, raw, "bytes")),
-                     span([v / MIB for v in result.values(own, "memory")], 1)])
-    return table(["log", "MiB/s", "writing a file", "ratio", "MiB of memory"], rows)
+        rows.append([workload] +
+                    [middle(result.values(own, s), 0.001, 1) for s in ("dirty", "clean")] +
+                    [middle(result.values(*r), MIB) for r in ((own, "bytes"), (raw, "bytes"),
+                                                              (raw, "read"))] +
+                    [span(result.ratios(own, raw, f)) for f in ("bytes", "whole")] +
+                    [span([v / MIB for v in result.values(own, "memory")], 1)])
+    return table(["log", "ms dirty", "ms clean", "MiB/s", "writing", "reading", "ratio",
+                  "ratio of the attach", "MiB of memory"], rows)
 
 
 TABLES = {

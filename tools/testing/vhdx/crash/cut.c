@@ -8,7 +8,7 @@
 #include "cut.h"
 #include "random.h"
 
-/* Of so many cuts one is followed by cuts of the recovery. */
+/* Of so many cuts one is followed by cuts of the recovery; or VHDX_CRASH_NESTED. */
 #define NESTED_EVERY	8
 #define READ_ONLY_PERCENT	25
 /* Of so many cuts one is followed by a look at everything. */
@@ -129,10 +129,18 @@ static int cut_recovery(struct cutter *c, const struct cut *cut)
 	return wrong;
 }
 
+static u32 nested_every(void)
+{
+	const char *every = getenv("VHDX_CRASH_NESTED");
+	long n = every ? strtol(every, NULL, 10) : 0;
+
+	return n > 0 ? (u32)n : NESTED_EVERY;
+}
+
 int cutter_run(struct cutter *c, const struct cut *cut, const char *judge)
 {
 	struct random rnd = cut_random(c, cut, 15);
-	bool nested = !c->rec.library && !random_below(&rnd, NESTED_EVERY);
+	bool nested = !c->rec.library && !random_below(&rnd, nested_every());
 	int wrong;
 
 	c->rec.pos = cut->pos;

@@ -3,7 +3,8 @@
 # defects.sh [NAME...]: can the campaign fail? Each patch in defects/ is applied
 # to a copy of the driver and must be found within SEEDS seeds on FS: in DRIVER
 # cuts after which that driver itself recovers, or in COUNT after which libvhdx
-# does. KTAP; what was found is not looked for again.
+# does. A patch that says "Nested: 1" is about recovery: each of its DRIVER cuts is
+# followed by cuts of that. KTAP; what was found is not looked for again.
 
 . "$(dirname -- "$0")/lib.sh"
 
@@ -16,11 +17,12 @@ DEFECTS=("$HERE"/defects/*.patch)
 
 # hunt NAME: its first violation
 hunt() {
-	local state=$WORK/$1/state log=$WORK/$1/log seed
+	local state=$WORK/$1/state log=$WORK/$1/log seed nested
 
+	nested=$(sed -n 's/^Nested: //p' "$(patch_of "$1")")
 	for ((seed = SEED; seed < SEED + SEEDS; seed++)); do
-		VHDX_SRC=$WORK/src VHDX_CRASH_KEEP=1 machine 800 "$state" "$DRIVER" "$FS" \
-			"$seed" "$seed" >>"$log" 2>&1
+		VHDX_SRC=$WORK/src VHDX_CRASH_KEEP=1 VHDX_CRASH_NESTED=$nested \
+			machine 800 "$state" "$DRIVER" "$FS" "$seed" "$seed" >>"$log" 2>&1
 		echo "the machine: status $?" >>"$log"
 		! grep -m1 'VIOLATION' "$log" || break
 		[[ -e $state/$FS.$seed.trace ]] || continue

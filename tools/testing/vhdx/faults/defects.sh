@@ -3,7 +3,8 @@
 # defects.sh [NAME...]: can the selftests fail? Each patch in defects/, and each of
 # ../crash/defects/ that names a test, is applied to a copy of the driver. It says
 # which tests have to find it, or, for one that only makes a moment longer, have
-# to pass all the same. KTAP; what went well is not tried again.
+# to pass all the same. What tests choose at random they choose by VHDX_SEED, 1.
+# KTAP; what went well is not tried again.
 
 set -u
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
@@ -35,7 +36,7 @@ run_test() {
 
 	kernel=$(kernel_for "$1" "$2")
 	[[ $kernel == uml* ]] || cpus=2
-	VHDX_SRC=$WORK/src VHDX_CASES=${3:-} VHDX_KINDS=${3:-} TMPDIR='' \
+	VHDX_SRC=$WORK/src VHDX_CASES=${3:-} VHDX_KINDS=${3:-} VHDX_SEED=${VHDX_SEED:-1} TMPDIR='' \
 		"$REPO/tools/testing/vhdx/vm/run" --kernel "$kernel" --cpus $cpus --timeout 500 \
 		--share "$WORK/$1/state" -- env "TMPDIR=$WORK/$1/state" \
 		"$REPO/tools/testing/selftests/vhdx/run_all.sh" -t "$2" >"$WORK/$1/$2.log" 2>&1

@@ -345,6 +345,29 @@ test_overlay_model()
 	expect 0 "$out/overlay_model"
 }
 
+# maps POSITION WHAT: what child.vhdx says to who has not scanned its BAT
+maps()
+{
+	expect 0 "$out/map_block" child.vhdx "$1"
+	[ "$(cat said)" = "$2" ] || fail "at $1: not $2"
+}
+
+# A block with some of its sectors, at 4 MiB, and the entry of its sector bitmap.
+test_map_unscanned()
+{
+	expect 0 "$VHDXCTL" create -s 8M --block-size 1M base.vhdx
+	expect 0 "$VHDXCTL" create --parent base.vhdx --block-size 1M child.vhdx
+	maps 0 'parent 1048576 at 0'
+	truncate -s 6M child.vhdx
+	echo ff | bytes 0x500000 child.vhdx
+	echo ff | bytes 0x400001 child.vhdx
+	echo 0700400000000000 | bytes 0x300000 child.vhdx
+	maps 0 'bat-bitmap-missing at 0x308000: a partially present block has no sector bitmap block'
+	echo 0600500000000000 | bytes 0x308000 child.vhdx
+	maps 0 'data 4096 at 0x400000'
+	maps 4096 'parent 1044480 at 0'
+}
+
 test_resolve_paths()
 {
 	mkdir files
@@ -1303,7 +1326,7 @@ test_closed_streams()
 
 tests='help usage create_dynamic create_fixed create_chunks create_raw_twin create_refusals
 	create_faults create_child open_devices open_without_proc force_chain force_in_use create_names create_unstable create_signal replaced_meanwhile
-	overlay_model resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
+	overlay_model map_unscanned resolve_paths create_unique check_faults check_goes_on check_trouble foreign_images
 	set_parent set_refusals merge_chains merge_cuts merge_good merge_refusals merge_after merge_progress merge_full
 	dirty_image lock_qemu_writes lock_qemu_reads lock_driver_writes lock_driver_reads
 	no_driver snapshot read_only_file list names completion output_lost
