@@ -40,8 +40,11 @@ declare -A only=(
 debugged="-t attach_basic -t attach_control -t chain_content -t error_io -t fault_attach"
 debugged+=" -t log_replay -t stress"
 
+# What runs on several processors at once, where races are looked for.
+raced="-t stress -t io_oracle -t log_idle -t attach_busy -t chain_shared"
+
 # These only when they are asked for.
-long="vm-uml-debug-all"
+long="vm-uml-debug-all vm-kcsan"
 
 # Seconds for a machine.
 machine=2400
@@ -69,6 +72,7 @@ steps() {
 	vm-newest | $machine | selftests newest $emulated
 	vm-uml-debug | $machine | selftests uml-debug $debugged
 	vm-uml-debug-all | 14400 | MACHINE_LIMIT=14380 VHDX_TEST_LIMIT=3600 VHDX_TEST_SHARE=1/1 selftests uml-debug
+	vm-kcsan | 3600 | MACHINE_LIMIT=3580 VHDX_STRESS_COUNT=40 selftests kcsan $raced
 	kunit-uml-debug | 900 | kunit uml-debug
 	crash | 1500 | crash_quick
 	bench | 600 | bench_runs
@@ -301,7 +305,9 @@ while IFS='|' read -r name limit command; do
 	fi
 	case " $* " in
 	*" $name "*) ;;
-	*) [ "$name" != "$long" ] || continue
+	*) case " $long " in
+	   *" $name "*) continue ;;
+	   esac
 	   [ $# = 0 ] || continue ;;
 	esac
 	names+=("$name") limits+=("$(trim "$limit")") commands+=("$(trim "$command")")
